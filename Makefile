@@ -1,0 +1,32 @@
+# The front door. Every target sets up what it needs; `make` alone lists them.
+export OMP_NUM_THREADS ?= 1
+BIN := .venv/bin
+
+.PHONY: help setup demo test check bench up down base
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup:  ## install everything into .venv (no root)
+	@tools/setup.sh
+
+demo: setup  ## train the demo student with a teacher, through all the services; a few minutes on 2 cores
+	@$(BIN)/socratic demo
+
+up: setup  ## start the stack and leave it running for your own jobs
+	@$(BIN)/socratic up
+
+down: setup  ## stop the stack that `make up` started
+	@$(BIN)/socratic down
+
+test: setup  ## all tests
+	@$(BIN)/pytest
+
+check: setup  ## format, lint, types, sizes: what CI runs before the tests
+	@tools/check.sh
+
+bench: setup  ## a benchmark by name: make bench NAME=generation
+	@$(BIN)/python benchmarks/$(NAME).py
+
+base: setup  ## make the demo's base student anew
+	@$(BIN)/socratic student make-base materials --out models/materials-base --seed 0

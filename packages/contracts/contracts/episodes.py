@@ -1,0 +1,96 @@
+"""The episode record: one rollout of one prompt, with everything the trainer and a reader need. Raw rewards only.
+
+Wire format: msgpack (msgspec). Unknown fields and other versions are refused.
+"""
+
+from typing import Literal
+
+import msgspec
+
+EPISODE_VERSION: Literal[1] = 1
+
+Outcome = Literal["correct", "wrong", "malformed", "truncated"]
+Purpose = Literal["train", "eval"]
+
+
+class VersionSpan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Tokens start..end (end exclusive) of an attempt were sampled by this policy version."""
+
+    version: int
+    start: int
+    end: int
+
+
+class Attempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One complete answer of the student. `token_ids` and `logprobs` have the same length; end-of-turn is included."""
+
+    token_ids: list[int]
+    logprobs: list[float]  # nats, of the sampling policy at the sampling temperature
+    version_spans: list[VersionSpan]
+    text: str
+    outcome: Outcome
+    reward: float  # raw: 1.0 when the answer is right, else 0.0
+    finish_reason: Literal["stop", "length"]
+    latency_seconds: float
+
+
+class Guidance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the student was told between two attempts; `token_ids` is the whole user-turn delta of the template."""
+
+    token_ids: list[int]
+    text: str
+    provider: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    price_usd: float
+    latency_seconds: float
+
+
+class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why an episode could not be completed; it stays in its manifest as a recorded failure."""
+
+    code: str
+    detail: str
+
+
+class Episode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One rollout. Invariant: len(guidances) == max(len(attempts) - 1, 0) unless `failure` is set."""
+
+    version: Literal[1] = EPISODE_VERSION
+    episode_id: str
+    job_id: str
+    purpose: Purpose
+    step: int
+    question_id: str
+    sample: int  # index within the group of this question
+    prompt_token_ids: list[int]
+    attempts: list[Attempt]
+    guidances: list[Guidance]
+    failure: Failure | None = None
+    started_at: float  # Unix time, seconds
+    finished_at: float
+
+    @property
+    def unassisted(self) -> bool:
+        """The first attempt was right."""
+        return bool(self.attempts) and self.attempts[0].reward > 0
+
+    @property
+    def guided(self) -> bool:
+        """Some attempt was right."""
+        return any(attempt.reward > 0 for attempt in self.attempts)
+
+
+_decoder = msgspec.msgpack.Decoder(Episode)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode_episode(episode: Episode) -> bytes:
+    """The episode as msgpack."""
+    return _encoder.encode(episode)
+
+
+def decode_episode(data: bytes) -> Episode:
+    """Raises msgspec.ValidationError or msgspec.DecodeError for anything that is not an episode of this version."""
+    return _decoder.decode(data)

@@ -1,0 +1,162 @@
+"""What a job tells its user: typed, closed, ordered by strictly increasing ids (Redis stream ids)."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from contracts.records import EvaluationRecord, JsonRecord, StepRecord
+from contracts.statuses import JobStatus
+
+
+class Event(JsonRecord):
+    """Base. `at` is Unix time in seconds."""
+
+    at: float
+
+
+class JobCreated(Event):
+    """The job was accepted."""
+
+    type: Literal["job.created"] = "job.created"
+    name: str
+
+
+class StatusChanged(Event):
+    """The job moved along the transition table."""
+
+    type: Literal["job.status"] = "job.status"
+    status: JobStatus
+    reason: str = ""
+
+
+class ManifestOpened(Event):
+    """The episodes of a batch or evaluation are fixed."""
+
+    type: Literal["manifest.opened"] = "manifest.opened"
+    purpose: Literal["train", "eval"]
+    step: int
+    policy_version: int
+    episodes: int
+
+
+class StepTrained(Event):
+    """A batch was trained and its policy version published."""
+
+    type: Literal["step.trained"] = "step.trained"
+    record: StepRecord
+
+
+class BatchCold(Event):
+    """Every attempt of the batch failed: the decay is zero everywhere and the step gave no gradient."""
+
+    type: Literal["batch.cold"] = "batch.cold"
+    step: int
+    cold_batches: int
+
+
+class PolicyPublished(Event):
+    """The engine serves this version: its weight version and a canary log-probability were read back."""
+
+    type: Literal["policy.published"] = "policy.published"
+    policy_version: int
+    canary_gap: float = Field(
+        description="|engine - trainer| of the canary's log-probability, nats per token, largest."
+    )
+    seconds: float
+
+
+class PolicyRestored(Event):
+    """The engine had lost the current version (it restarted) and was given it again."""
+
+    type: Literal["policy.restored"] = "policy.restored"
+    policy_version: int
+    found: str
+
+
+class PublishFailed(Event):
+    """A swap that could not be proved; the trainer tries again until its deadline."""
+
+    type: Literal["policy.publish_failed"] = "policy.publish_failed"
+    policy_version: int
+    detail: str
+
+
+class EvaluationFinished(Event):
+    """Held-out accuracy of a policy version."""
+
+    type: Literal["evaluation.finished"] = "evaluation.finished"
+    record: EvaluationRecord
+
+
+class EpisodeFailed(Event):
+    """An episode that could not be completed, recorded as a failure."""
+
+    type: Literal["episode.failed"] = "episode.failed"
+    episode_id: str
+    code: str
+    detail: str
+
+
+class EpisodeRejected(Event):
+    """A stream entry that is no valid episode went to the dead letters."""
+
+    type: Literal["episode.rejected"] = "episode.rejected"
+    entry_id: str
+    detail: str
+
+
+class ChunkRedispatched(Event):
+    """Episodes were handed out again because their worker was lost."""
+
+    type: Literal["chunk.redispatched"] = "chunk.redispatched"
+    purpose: Literal["train", "eval"]
+    step: int
+    chunk: int
+    missing: int
+
+
+class TrainerResumed(Event):
+    """The trainer took the job up again from a checkpoint."""
+
+    type: Literal["trainer.resumed"] = "trainer.resumed"
+    step: int
+
+
+class CheckpointCommitted(Event):
+    """Weights, optimizer and the ids of the consumed episodes are on disk."""
+
+    type: Literal["checkpoint.committed"] = "checkpoint.committed"
+    step: int
+    sha256: str
+
+
+AnyEvent = Annotated[
+    JobCreated
+    | StatusChanged
+    | ManifestOpened
+    | StepTrained
+    | BatchCold
+    | PolicyPublished
+    | PolicyRestored
+    | PublishFailed
+    | EvaluationFinished
+    | EpisodeFailed
+    | EpisodeRejected
+    | ChunkRedispatched
+    | TrainerResumed
+    | CheckpointCommitted,
+    Field(discriminator="type"),
+]
+EVENT_FIELD = "event"
+_adapter: TypeAdapter[Any] = TypeAdapter(AnyEvent)
+
+
+def encode_event(event: Event) -> str:
+    """JSON for the events stream."""
+    return event.model_dump_json()
+
+
+def decode_event(data: str | bytes) -> Event:
+    """Raises pydantic.ValidationError for an unknown type or field."""
+    event: Event = _adapter.validate_json(data)
+    return event

@@ -1,0 +1,50 @@
+"""POST /v1/guidance of the teacher gateway: one typed call."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.jobs import TeacherSpec
+
+RETRY_TEXT = "Your answer is incorrect. Please try again."
+
+
+class Turn(BaseModel):
+    """One turn of the dialogue so far."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class GuidanceRequest(BaseModel):
+    """Ask for guidance on the latest answer of an episode."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    job_id: str
+    episode_id: str
+    attempt: int = Field(ge=1, description="k of the wrong attempt that is commented on.")
+    teacher: TeacherSpec
+    question: str = Field(description="The question as the student saw it.")
+    dialogue: list[Turn] = Field(description="Every turn so far, the wrong answer last.")
+    latest_answer: str
+    reference_solution: str | None = None
+    ground_truth: str | None = Field(None, description="Only when the job shows it to the teacher.")
+    seed: int = Field(0, description="Sampling seed for providers that take one.")
+
+
+class GuidanceResponse(BaseModel):
+    """The guidance and what it cost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str
+    provider: str
+    model: str
+    prompt_version: str = Field(description="Name of the teacher prompt template that was used.")
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    price_usd: float = 0.0
+    latency_seconds: float

@@ -1,0 +1,132 @@
+"""The job specification: what a user submits. Closed, frozen, each field explained."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.methods import Method, SocraticPO
+
+
+class Spec(BaseModel):
+    """Base of every part of a job: unknown fields are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class StudentSpec(Spec):
+    """The model that learns."""
+
+    model: str = Field(
+        description="Hugging Face model directory, absolute or relative to one of the configured model roots."
+    )
+
+
+class TaskSpec(Spec):
+    """What is asked and how an answer is verified."""
+
+    name: str = Field(description="A task listed by GET /v1/tasks.")
+    options: dict[str, Any] = Field(default_factory=dict, description="The task's own options (see GET /v1/tasks).")
+
+
+class TeacherSpec(Spec):
+    """Who gives guidance after a wrong answer."""
+
+    provider: Literal["tutor", "openai_compatible", "retry"] = Field(
+        "retry",
+        description="`tutor`: the built-in task's tutor; `openai_compatible`: any server with the OpenAI chat API; "
+        "`retry`: the fixed text of the paper's ablation without guidance.",
+    )
+    model: str | None = Field(None, description="Model name sent to the provider.")
+    base_url: str | None = Field(
+        None, pattern=r"^https?://", description="Base URL of an OpenAI-compatible server, with its /v1."
+    )
+    temperature: float = Field(0.2, ge=0, le=2, description="Sampling temperature of the teacher.")
+    max_guidance_tokens: int = Field(1024, ge=1, le=8192, description="Longest guidance, in the teacher's tokens.")
+    timeout_seconds: float = Field(60, gt=0, le=600, description="Deadline of one guidance, retries included.")
+    view: Literal["dialogue", "latest_answer"] = Field(
+        "dialogue",
+        description="What the teacher sees of the episode: the whole dialogue (paper eq. 9) or the last answer.",
+    )
+    ground_truth: bool = Field(False, description="Show the right answer to the teacher (paper Fig. 5).")
+
+    @model_validator(mode="after")
+    def complete(self) -> "TeacherSpec":
+        """An OpenAI-compatible teacher needs its address and a model; the others take neither."""
+        if self.provider == "openai_compatible":
+            if self.base_url is None or self.model is None:
+                raise ValueError("provider openai_compatible needs base_url and model; add both")
+        elif self.base_url is not None or self.model is not None:
+            raise ValueError(f"provider {self.provider} takes neither base_url nor model; remove them")
+        return self
+
+
+class RolloutSpec(Spec):
+    """How episodes are sampled."""
+
+    max_attempts: int = Field(2, ge=1, le=16, description="K: attempts per episode, the first included.")
+    prompts_per_step: int = Field(24, ge=1, le=65536, description="Different questions in a batch.")
+    group_size: int = Field(8, ge=1, le=1024, description="Episodes of each question in a batch.")
+    temperature: float = Field(1.0, gt=0, le=2, description="Sampling temperature of the student.")
+    max_answer_tokens: int = Field(
+        64, ge=1, le=131072, description="Longest answer, in tokens; longer ones count as wrong."
+    )
+    max_staleness: int = Field(
+        0, ge=0, le=16, description="Policy versions a batch may lag behind; 0 is strictly on-policy."
+    )
+    episode_timeout_seconds: float = Field(
+        300, gt=0, le=86400, description="Deadline of one episode; past it the episode is a recorded failure."
+    )
+
+
+class TrainingSpec(Spec):
+    """How the student's weights are updated."""
+
+    steps: int = Field(ge=1, le=1_000_000, description="Training steps; one batch each.")
+    learning_rate: float = Field(1e-6, gt=0, le=1, description="Peak learning rate of AdamW, constant after warm-up.")
+    warmup_steps: int = Field(10, ge=0, description="Optimizer updates of linear warm-up.")
+    betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW's moment decay rates.")
+    weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
+    gradient_clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
+    clip_low: float = Field(0.2, gt=0, lt=1, description="PPO clip below the ratio 1.")
+    clip_high: float = Field(0.2, gt=0, description="PPO clip above the ratio 1.")
+    minibatches: int = Field(1, ge=1, description="Optimizer updates per batch and epoch.")
+    tokens_per_microbatch: int = Field(16384, ge=64, description="Padded tokens in one forward pass.")
+    checkpoint_every: int = Field(
+        1, ge=1, description="Steps between checkpoints; skipped steps are replayed on resume."
+    )
+
+
+class EvaluationSpec(Spec):
+    """Held-out questions, asked with the teacher at hand: before the first step, every n steps, and at the end."""
+
+    every: int = Field(10, ge=1, description="Steps between evaluations.")
+    questions: int = Field(240, ge=1, description="Held-out questions, the first n of the task's test set.")
+    max_attempts: int = Field(2, ge=1, le=16, description="K of guided accuracy.")
+    temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy.")
+
+
+class JobSpec(Spec):
+    """Everything a training job is."""
+
+    version: Literal[1] = Field(1, description="Version of this format.")
+    name: Annotated[str, Field(min_length=1, max_length=80, description="Shown in lists and file names.")]
+    seed: int = Field(0, ge=0, lt=2**31, description="Seeds question order, sampling and initial state.")
+    student: StudentSpec
+    task: TaskSpec
+    teacher: TeacherSpec = TeacherSpec()
+    method: Method = Field(SocraticPO(), description="The learning rule.")
+    rollout: RolloutSpec = RolloutSpec()
+    training: TrainingSpec
+    evaluation: EvaluationSpec = EvaluationSpec()
+
+    @model_validator(mode="after")
+    def one_attempt_for_reinforce(self) -> "JobSpec":
+        """Reinforce++ is the K = 1 baseline (paper section 2)."""
+        if self.method.name == "reinforce_pp" and self.rollout.max_attempts != 1:
+            raise ValueError("method reinforce_pp trains on first attempts only; set rollout.max_attempts to 1")
+        return self
+
+    @property
+    def episodes_per_step(self) -> int:
+        """B: rollouts in a batch."""
+        return self.rollout.prompts_per_step * self.rollout.group_size

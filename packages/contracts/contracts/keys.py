@@ -1,0 +1,90 @@
+"""Every Redis key, in one place. Redis Cluster is not used; all keys begin with `socratic:`.
+
+| key | type | what |
+|---|---|---|
+| jobs() | zset | job ids by creation time |
+| idempotency(key) | string | job id made under an Idempotency-Key |
+| active_job() | string | the job that holds the student engine |
+| job(id) | hash | spec, status, policy_version, step, wait_reason, times, error |
+| events(id) | stream | what happened, in order |
+| manifest(id, purpose, step) | string | msgpack Manifest, written once |
+| stream(id, purpose) | stream | msgpack Episodes, field `episode`, appended once each |
+| index(id, purpose, step) | hash | episode id -> stream entry id: what has arrived |
+| dispatched(id, purpose, step) | hash | chunk -> Unix time of its last dispatch |
+| chunk_lease(id, purpose, step, chunk) | string | worker that is rolling the chunk out; expires |
+| steps(id) | hash | step -> StepRecord JSON |
+| evaluations(id) | hash | step -> EvaluationRecord JSON |
+| dead_letters(id) | stream | entries that could not be decoded, with the cause |
+| lease(name), fence(name) | string | leader lease and its fencing token |
+| heartbeat(service, instance) | string | JSON, expires when the process stops writing it |
+"""
+
+from contracts.episodes import Purpose
+
+PREFIX = "socratic"
+TRAINER_GROUP = "trainer"
+EPISODE_FIELD = "episode"
+
+
+def jobs() -> str:
+    return f"{PREFIX}:jobs"
+
+
+def idempotency(key: str) -> str:
+    return f"{PREFIX}:idempotency:{key}"
+
+
+def active_job() -> str:
+    return f"{PREFIX}:active_job"
+
+
+def job(job_id: str) -> str:
+    return f"{PREFIX}:job:{job_id}"
+
+
+def events(job_id: str) -> str:
+    return f"{job(job_id)}:events"
+
+
+def manifest(job_id: str, purpose: Purpose, step: int) -> str:
+    return f"{job(job_id)}:manifest:{purpose}:{step}"
+
+
+def stream(job_id: str, purpose: Purpose) -> str:
+    return f"{job(job_id)}:episodes:{purpose}"
+
+
+def index(job_id: str, purpose: Purpose, step: int) -> str:
+    return f"{job(job_id)}:index:{purpose}:{step}"
+
+
+def dispatched(job_id: str, purpose: Purpose, step: int) -> str:
+    return f"{job(job_id)}:dispatched:{purpose}:{step}"
+
+
+def chunk_lease(job_id: str, purpose: Purpose, step: int, chunk: int) -> str:
+    return f"{job(job_id)}:chunk:{purpose}:{step}:{chunk}"
+
+
+def steps(job_id: str) -> str:
+    return f"{job(job_id)}:steps"
+
+
+def evaluations(job_id: str) -> str:
+    return f"{job(job_id)}:evaluations"
+
+
+def dead_letters(job_id: str) -> str:
+    return f"{job(job_id)}:dead_letters"
+
+
+def lease(name: str) -> str:
+    return f"{PREFIX}:lease:{name}"
+
+
+def fence(name: str) -> str:
+    return f"{PREFIX}:fence:{name}"
+
+
+def heartbeat(service: str, instance: str) -> str:
+    return f"{PREFIX}:heartbeat:{service}:{instance}"

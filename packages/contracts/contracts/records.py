@@ -1,0 +1,75 @@
+"""What is kept of each training step and each evaluation: JSON in Redis, on HTTP, and in the job directory."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class JsonRecord(BaseModel):
+    """Base: closed and frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AttemptStats(JsonRecord):
+    """The rows of one attempt index k within a batch."""
+
+    attempt: int = Field(description="k, from 1.")
+    rows: int = Field(description="Attempts made with this index: |A_k|.")
+    correct: int = Field(description="Raw successes.")
+    decay_factor: float = Field(description="mu_{k-1}: what a success at this attempt earns; 1 for k = 1.")
+    mean_advantage_correct: float | None = Field(description="Mean advantage of its right answers.")
+    mean_advantage_wrong: float | None = Field(description="Mean advantage of its wrong answers.")
+
+
+class StepRecord(JsonRecord):
+    """One training step as numbers. Rates are per second of wall time of the step."""
+
+    step: int = Field(description="Counts from 1: the policy version that the step produced.")
+    episodes: int
+    failed_episodes: int
+    unassisted_accuracy: float = Field(description="Share of episodes whose first attempt is right.")
+    guided_accuracy: float = Field(description="Share of episodes with a right attempt within K.")
+    format_rate: float = Field(description="Share of attempts in the required form.")
+    mean_reward_raw: float
+    mean_reward_decayed: float
+    decay_factor: float = Field(description="mu after the first attempt: what a second-attempt success earns.")
+    attempts: list[AttemptStats]
+    cold: bool = Field(description="No reward above zero in the batch: it gives no gradient.")
+    zero_gradient: bool
+    loss: float
+    gradient_norm: float
+    clip_fraction: float
+    approximate_kl: float = Field(description="k3 estimate to the sampling policy, nats per token.")
+    entropy: float = Field(description="Mean over student tokens, nats.")
+    logprob_gap_max: float = Field(description="Largest |engine - trainer| log-probability, nats, before the update.")
+    logprob_gap_mean: float
+    staleness_max: int = Field(description="Policy versions between sampling and training, the largest of the batch.")
+    student_tokens: int
+    trajectory_tokens: int
+    teacher_calls: int
+    teacher_price_usd: float
+    seconds: float = Field(description="From the manifest's opening to the published policy.")
+    phase_seconds: dict[str, float] = Field(description="wait, update, checkpoint, publish.")
+    episodes_per_second: float
+    tokens_per_second: float
+
+
+class DomainAccuracy(JsonRecord):
+    """Accuracy on one domain of the held-out questions."""
+
+    questions: int
+    unassisted_accuracy: float
+    guided_accuracy: float
+
+
+class EvaluationRecord(JsonRecord):
+    """Held-out accuracy of one policy version."""
+
+    step: int
+    policy_version: int
+    questions: int
+    failed_episodes: int
+    unassisted_accuracy: float
+    guided_accuracy: float
+    format_rate: float
+    domains: dict[str, DomainAccuracy]
+    seconds: float

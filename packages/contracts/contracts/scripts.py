@@ -1,0 +1,25 @@
+"""Lua scripts that several services run: what must happen in one piece, happens inside Redis (6.2 command set).
+
+They are text, so that this package needs no Redis client.
+"""
+
+# KEYS: index, stream. ARGV: episode id, field, payload. Returns the entry id, new or old: appending twice appends once.
+APPEND_EPISODE = """
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known then return {known, 0} end
+local entry = redis.call('XADD', KEYS[2], '*', ARGV[2], ARGV[3])
+redis.call('HSET', KEYS[1], ARGV[1], entry)
+return {entry, 1}
+"""
+
+# KEYS: job, events. ARGV: target status, allowed sources (comma separated), time, event payload, reason (JSON or '').
+# Returns {changed, status before}: compare-and-set of the status together with its event.
+TRANSITION = """
+local current = redis.call('HGET', KEYS[1], 'status')
+if not current then return {0, ''} end
+if not string.find(',' .. ARGV[2] .. ',', ',' .. current .. ',', 1, true) then return {0, current} end
+redis.call('HSET', KEYS[1], 'status', ARGV[1], 'updated_at', ARGV[3])
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'error', ARGV[5]) end
+redis.call('XADD', KEYS[2], '*', 'event', ARGV[4])
+return {1, current}
+"""

@@ -1,0 +1,62 @@
+"""What the orchestrator answers about jobs."""
+
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.jobs import JobSpec
+from contracts.statuses import JobStatus
+
+
+class View(BaseModel):
+    """Base of the answers."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Progress(View):
+    """Where a job stands, for a status line. Accuracies are None until measured."""
+
+    step: int = Field(0, description="Training steps done.")
+    steps: int
+    policy_version: int | None = Field(None, description="Version that the engine is proved to serve.")
+    unassisted_accuracy: float | None = Field(None, description="Of the last training batch.")
+    guided_accuracy: float | None = None
+    decay_factor: float | None = Field(None, description="mu of the last training batch.")
+    evaluation_step: int | None = None
+    evaluation_unassisted_accuracy: float | None = None
+    evaluation_guided_accuracy: float | None = None
+    episodes_per_second: float | None = None
+    tokens_per_second: float | None = None
+    seconds_left: float | None = Field(None, description="Estimate from the last steps.")
+    cold_batches: int = 0
+    failed_episodes: int = 0
+
+
+class Job(View):
+    """A job as GET /v1/jobs/{id} shows it."""
+
+    object: Literal["job"] = "job"
+    id: str
+    name: str
+    status: JobStatus
+    wait_reason: str | None = None
+    created_at: float
+    started_at: float | None = None
+    finished_at: float | None = None
+    error: dict[str, Any] | None = None
+    progress: Progress
+    spec: JobSpec
+
+
+Item = TypeVar("Item")
+
+
+class Page(View, Generic[Item]):
+    """A list envelope with cursors."""
+
+    object: Literal["list"] = "list"
+    data: list[Item]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None

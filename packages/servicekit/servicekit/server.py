@@ -1,0 +1,27 @@
+"""Runs an app under uvicorn and tells whoever started the process which port it got."""
+
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from servicekit.settings import ServiceSettings
+
+# Long enough for a request in flight (a generation, a weight swap) to end; a supervisor kills after it.
+GRACEFUL_SHUTDOWN_SECONDS = 5
+
+
+def serve(app: FastAPI, settings: ServiceSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OSError when the port is taken."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
+    )
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    uvicorn.Server(config).run(sockets=[listener])
