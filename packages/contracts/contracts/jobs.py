@@ -78,13 +78,16 @@ class RolloutSpec(Spec):
     )
 
 
+DecayRate = Annotated[float, Field(ge=0, lt=1)]
+
+
 class TrainingSpec(Spec):
     """How the student's weights are updated."""
 
     steps: int = Field(ge=1, le=1_000_000, description="Training steps; one batch each.")
     learning_rate: float = Field(1e-6, gt=0, le=1, description="Peak learning rate of AdamW, constant after warm-up.")
     warmup_steps: int = Field(10, ge=0, description="Optimizer updates of linear warm-up.")
-    betas: tuple[float, float] = Field((0.9, 0.999), description="AdamW's moment decay rates.")
+    betas: tuple[DecayRate, DecayRate] = Field((0.9, 0.999), description="AdamW's moment decay rates.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")
     gradient_clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
     clip_low: float = Field(0.2, gt=0, lt=1, description="PPO clip below the ratio 1.")

@@ -3,6 +3,7 @@
 | key | type | what |
 |---|---|---|
 | jobs() | zset | job ids by creation time |
+| live_jobs() | zset | the same for jobs that have not ended; the controller prunes it |
 | idempotency(key) | string | job id made under an Idempotency-Key |
 | active_job() | string | the job that holds the student engine |
 | job(id) | hash | spec, status, policy_version, step, wait_reason, times, error |
@@ -28,6 +29,10 @@ EPISODE_FIELD = "episode"
 
 def jobs() -> str:
     return f"{PREFIX}:jobs"
+
+
+def live_jobs() -> str:
+    return f"{PREFIX}:live_jobs"
 
 
 def idempotency(key: str) -> str:

@@ -13,7 +13,7 @@ def engine_version(job_id: str, version: int) -> str:
 def parse_engine_version(text: str) -> tuple[str, int] | None:
     """The (job id, policy version) of an engine's weight version, or None when it holds some other weights."""
     job_id, separator, version = text.rpartition(":")
-    if not separator or not version.isdigit():
+    if not separator or not (version.isascii() and version.isdigit()):
         return None
     return job_id, int(version)
 

@@ -4,9 +4,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class JsonRecord(BaseModel):
-    """Base: closed and frozen."""
+    """Base: closed and frozen. A diverged run is told too: NaN and infinity cross JSON as strings, not as null."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
 
 class AttemptStats(JsonRecord):

@@ -78,7 +78,11 @@ def add_observation(app: FastAPI, service: str, registry: CollectorRegistry) -> 
         request.state.request_id = request_id
         started = time.perf_counter()
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            response = await call_next(request)
+            try:
+                response = await call_next(request)
+            except Exception:  # the one boundary: here an unexpected error still gets its id and its count
+                log.exception("unexpected_error", path=request.url.path)
+                response = internal_error(request)
         response.headers[REQUEST_ID_HEADER] = request_id
         route = getattr(request.scope.get("route"), "path", "unmatched")
         seconds.labels(service, request.method, route, str(response.status_code)).observe(time.perf_counter() - started)
@@ -96,7 +100,7 @@ def problem_response(problem: Problem, request: Request | None = None) -> JSONRe
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Every error that leaves a service is a problem (RFC 9457); this is its one catch-all boundary."""
+    """Every error that a service names is told as a problem (RFC 9457)."""
 
     @app.exception_handler(Problem)
     async def on_problem(request: Request, problem: Problem) -> Response:
@@ -116,8 +120,8 @@ def add_problem_handlers(app: FastAPI) -> None:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         return problem_response(Problem(error.status_code, code, str(error.detail)), request)
 
-    @app.exception_handler(Exception)
-    async def on_unexpected(request: Request, error: Exception) -> Response:
-        log.error("unexpected_error", path=request.url.path, exc_info=error)
-        detail = "An unexpected error was logged under this request id."
-        return problem_response(Problem(500, "internal_error", detail), request)
+
+def internal_error(request: Request) -> Response:
+    """A 500 that tells the user where to look and nothing else; the log has the rest."""
+    detail = "An unexpected error was logged under this request id."
+    return problem_response(Problem(500, "internal_error", detail), request)

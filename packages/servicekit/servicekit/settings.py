@@ -1,11 +1,12 @@
 """Settings that every service shares, and `--help` that prints all of them with their environment names."""
 
 import argparse
+import re
 import sys
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 
 class ServiceSettings(BaseSettings):
@@ -15,7 +16,7 @@ class ServiceSettings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to bind; loopback unless you mean to open the service.")
     port: int = Field(0, ge=0, le=65535, description="TCP port; 0 takes any free one.")
-    log_level: str = Field("info", description="debug, info, warning or error.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error.")
     log_format: str = Field("json", pattern="^(json|text)$", description="`json` for machines, `text` for people.")
 
 
@@ -44,8 +45,21 @@ def parse_settings(settings_class: type[Settings], program: str, purpose: str) -
     try:
         return settings_class()
     except ValidationError as error:
-        prefix = settings_class.model_config.get("env_prefix", "")
-        for item in error.errors():
-            name = f"{prefix}{'.'.join(str(part) for part in item['loc'])}".upper()
-            sys.stderr.write(f"{program}: {name}: {item['msg']}. See `python -m {program} --help`.\n")
-        raise SystemExit(2) from None
+        refuse(settings_class, program, {dotted(item["loc"]): item["msg"] for item in error.errors()})
+    except SettingsError as error:  # a list or object that is not JSON: only the text of the error names its field
+        found = re.search(r'field "(\w+)"', str(error))
+        refuse(settings_class, program, {found[1] if found else "": "Value should be JSON"})
+
+
+def dotted(location: tuple[int | str, ...]) -> str:
+    """The path of a field within the settings."""
+    return ".".join(str(part) for part in location)
+
+
+def refuse(settings_class: type[BaseSettings], program: str, faults: dict[str, str]) -> NoReturn:
+    """Name each wrong setting by its environment name, never by its value (it may be a secret), and exit 2."""
+    prefix = settings_class.model_config.get("env_prefix", "")
+    for field, fault in faults.items():
+        name = f"{prefix}{field}".upper()
+        sys.stderr.write(f"{program}: {name}: {fault}. See `python -m {program} --help`.\n")
+    raise SystemExit(2) from None

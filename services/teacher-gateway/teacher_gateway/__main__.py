@@ -1,0 +1,19 @@
+"""`python -m teacher_gateway`: guidance from any teacher over HTTP."""
+
+from servicekit.logs import configure_logs
+from servicekit.server import serve
+from servicekit.settings import parse_settings
+
+from teacher_gateway.app import create_app
+from teacher_gateway.settings import GatewaySettings
+
+
+def main() -> None:
+    """Read the settings and serve until told to stop."""
+    settings = parse_settings(GatewaySettings, "teacher_gateway", "Guidance from any teacher over HTTP.")
+    configure_logs("teacher-gateway", settings.log_level, settings.log_format)
+    serve(create_app(settings), settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""One request to an OpenAI chat API over a pooled session: typed reply or typed failure, and never a retry."""
+
+import aiohttp
+from contracts.guidance import GuidanceRequest
+from pydantic import BaseModel, Field, ValidationError
+
+from teacher_gateway.addresses import chat_url
+from teacher_gateway.failures import EmptyAnswer, PassingFailure, TeacherFailure
+from teacher_gateway.keys import KeyRing
+from teacher_gateway.providers.base import Reply
+from teacher_gateway.retry_after import parse_retry_after
+
+# The longest guidance that a job may ask for is 8,192 tokens, some 40 KB: what exceeds this is none.
+MAX_ANSWER_BYTES = 1 << 20
+# A handshake that takes longer will not come; the guidance's own deadline bounds everything after it.
+CONNECT_SECONDS = 10.0
+# Above what one rollout worker keeps in flight; a connection that waits for a free slot would spend its deadline.
+MAX_CONNECTIONS = 1024
+# Enough for a sentence of cause; an HTML error page is cut.
+MESSAGE_CHARACTERS = 300
+# Besides 429 and 5xx: request time-out and too early.
+PASSING_STATUSES = frozenset({408, 425})
+
+
+class Message(BaseModel):
+    """What was said."""
+
+    content: str | None = None
+
+
+class Choice(BaseModel):
+    """One completion."""
+
+    message: Message
+    finish_reason: str | None = None
+
+
+class Usage(BaseModel):
+    """The provider's own count."""
+
+    prompt_tokens: int = Field(0, ge=0)
+    completion_tokens: int = Field(0, ge=0)
+
+
+class Completion(BaseModel):
+    """The part of a chat completion that is used; servers add fields of their own."""
+
+    choices: list[Choice]
+    model: str | None = None
+    usage: Usage | None = None
+
+
+class ErrorDetail(BaseModel):
+    """Why there is no completion."""
+
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """OpenAI's error shape."""
+
+    error: ErrorDetail
+
+
+def open_session() -> aiohttp.ClientSession:
+    """The pooled session that all providers share."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+    )
+
+
+class ChatClient:
+    """Asks any OpenAI chat API, with the key of its base URL if there is one."""
+
+    def __init__(self, session: aiohttp.ClientSession, keys: KeyRing) -> None:
+        self._session = session
+        self._keys = keys
+
+    async def complete(self, base_url: str, model: str, prompt: str, request: GuidanceRequest) -> Reply:
+        """One completion of `prompt`, however long it takes. Raises TeacherFailure or PassingFailure."""
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": prompt}],
+            "temperature": request.teacher.temperature,
+            "max_tokens": request.teacher.max_guidance_tokens,
+            "seed": request.seed,
+        }
+        try:
+            async with self._session.post(
+                chat_url(base_url), json=body, headers=self._keys.headers(base_url), allow_redirects=False
+            ) as response:
+                answer = await _read_bounded(response)
+        except (aiohttp.ClientError, UnicodeError) as error:  # UnicodeError: a host that DNS cannot spell
+            detail = f"No answer from the teacher at {base_url} ({type(error).__name__}); check that it runs there."
+            raise PassingFailure(502, "teacher_unreachable", detail) from error
+        if response.status != 200:
+            message = self._keys.redact(_message(answer))[:MESSAGE_CHARACTERS]
+            raise _failure(response.status, response.headers.get("Retry-After"), message)
+        return _reply(answer, model)
+
+
+async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
+    answer = bytearray()
+    async for chunk in response.content.iter_any():
+        answer += chunk
+        if len(answer) > MAX_ANSWER_BYTES:
+            raise TeacherFailure(502, "teacher_answer_invalid", f"The answer exceeds {MAX_ANSWER_BYTES} bytes.")
+    return bytes(answer)
+
+
+def _failure(status: int, retry_after: str | None, message: str) -> TeacherFailure:
+    detail = f"The teacher answered {status}: {message}"
+    if status == 429:
+        return PassingFailure(503, "teacher_rate_limited", detail, retry_after=parse_retry_after(retry_after))
+    if status >= 500 or status in PASSING_STATUSES:
+        return PassingFailure(502, "teacher_failed", detail, retry_after=parse_retry_after(retry_after))
+    return TeacherFailure(502, "teacher_refused", detail)
+
+
+def _message(answer: bytes) -> str:
+    """The teacher's own words: OpenAI's `error.message` where there is one, else the body."""
+    try:
+        return ErrorBody.model_validate_json(answer).error.message
+    except ValidationError:
+        return answer.decode("utf-8", "replace")
+
+
+def _reply(answer: bytes, model: str) -> Reply:
+    try:
+        completion = Completion.model_validate_json(answer)
+    except ValidationError as error:
+        detail = f"The teacher's answer is no chat completion ({error.error_count()} faults)."
+        raise TeacherFailure(502, "teacher_answer_invalid", detail) from None
+    text = (completion.choices[0].message.content or "").strip() if completion.choices else ""
+    if not text:
+        raise EmptyAnswer("The teacher answered without a word.")
+    usage = completion.usage or Usage()
+    return Reply(
+        text=text,
+        model=completion.model or model,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        truncated=completion.choices[0].finish_reason == "length",
+    )

@@ -1,0 +1,29 @@
+"""API keys, each bound to the base URL that it belongs to."""
+
+from collections.abc import Mapping
+
+from pydantic import SecretStr
+
+from teacher_gateway.addresses import canonical
+
+
+class KeyRing:
+    """Gives a key to its own address and takes keys out of text that leaves the gateway."""
+
+    def __init__(self, keys: Mapping[str, SecretStr]) -> None:
+        self._keys = {canonical(base_url): key for base_url, key in keys.items()}
+
+    def headers(self, base_url: str) -> dict[str, str]:
+        """The Authorization header for this base URL; empty when no key belongs to it.
+
+        The base URL comes from a job, so whoever may submit a job could name a server of their own: a key that went
+        to any address but its own would be theirs.
+        """
+        key = self._keys.get(canonical(base_url))
+        return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+
+    def redact(self, text: str) -> str:
+        """The text without any known key: servers quote the key that they refuse."""
+        for key in self._keys.values():
+            text = text.replace(key.get_secret_value(), "[key]")
+        return text

@@ -1,0 +1,44 @@
+"""Metrics of the gateway. The outcome label is `complete`, `truncated`, or the code of the problem."""
+
+from contracts import metrics
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from teacher_gateway.providers.base import Reply
+
+# From a rule-based tutor on the same machine to a large model under load, up to the longest deadline of a job.
+SECONDS_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+
+
+class GuidanceMetrics:
+    """Counts, seconds, tokens and USD by provider and outcome."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ["provider", "outcome"]
+        self._total = Counter(metrics.GUIDANCE_TOTAL, "Guidance asked for.", labels, registry=registry)
+        self._seconds = Histogram(
+            metrics.GUIDANCE_SECONDS,
+            "Time of one guidance, retries included.",
+            labels,
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self._tokens = Counter(
+            metrics.GUIDANCE_TOKENS_TOTAL,
+            "The provider's count of tokens, prompt and completion.",
+            ["provider", "kind"],
+            registry=registry,
+        )
+        self._spend = Counter(
+            metrics.GUIDANCE_SPEND_USD_TOTAL, "Price of the guidance in USD.", ["provider"], registry=registry
+        )
+
+    def count(self, provider: str, outcome: str, seconds: float) -> None:
+        """One guidance, given or failed."""
+        self._total.labels(provider, outcome).inc()
+        self._seconds.labels(provider, outcome).observe(seconds)
+
+    def charge(self, provider: str, reply: Reply) -> None:
+        """What a given guidance used."""
+        self._tokens.labels(provider, "prompt").inc(reply.prompt_tokens)
+        self._tokens.labels(provider, "completion").inc(reply.completion_tokens)
+        self._spend.labels(provider).inc(reply.price_usd)

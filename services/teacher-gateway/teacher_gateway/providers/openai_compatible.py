@@ -1,0 +1,23 @@
+"""Any server with the OpenAI chat API: vLLM, SGLang, Ollama, a commercial endpoint."""
+
+from contracts.errors import invalid
+from contracts.guidance import GuidanceRequest
+
+from teacher_gateway.addresses import base_url_fault
+from teacher_gateway.chat import ChatClient
+from teacher_gateway.providers.base import Reply
+
+
+class OpenAICompatible:
+    """Asks the server and model that the job's teacher names."""
+
+    def __init__(self, chat: ChatClient) -> None:
+        self._chat = chat
+
+    async def guide(self, prompt: str, request: GuidanceRequest) -> Reply:
+        base_url, model = request.teacher.base_url, request.teacher.model
+        if base_url is None or model is None:
+            raise invalid("teacher.base_url", "provider openai_compatible needs base_url and model; add both")
+        if fault := base_url_fault(base_url):
+            raise invalid("teacher.base_url", fault)
+        return await self._chat.complete(base_url, model, prompt, request)

@@ -1,0 +1,43 @@
+"""Settings of the teacher gateway."""
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import SettingsConfigDict
+from servicekit.settings import ServiceSettings
+
+from teacher_gateway.addresses import base_url_fault
+
+
+class GatewaySettings(ServiceSettings):
+    """Where the teachers are and what opens them."""
+
+    model_config = SettingsConfigDict(env_prefix="TEACHER_GATEWAY_", hide_input_in_errors=True)
+
+    port: int = Field(8001, ge=0, le=65535, description="TCP port; 0 takes any free one.")
+    tutor_url: str | None = Field(
+        None, description="Address of the tutor service, such as http://127.0.0.1:8002; without it there is no tutor."
+    )
+    api_keys: dict[str, SecretStr] = Field(
+        default_factory=dict,
+        description='JSON object from base URL to API key: {"https://api.openai.com/v1": "sk-..."}. '
+        "A key is sent to its own base URL and nowhere else.",
+    )
+
+    @field_validator("tutor_url")
+    @classmethod
+    def tutor_has_an_address(cls, tutor_url: str | None) -> str | None:
+        """Refuses what no request could be sent to."""
+        if tutor_url is not None and (fault := base_url_fault(tutor_url)):
+            raise ValueError(fault)
+        return tutor_url
+
+    @field_validator("api_keys")
+    @classmethod
+    def keys_have_addresses(cls, api_keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
+        """Refuses addresses that no request could have and keys that no header can hold; names no key."""
+        for base_url, key in api_keys.items():
+            if fault := base_url_fault(base_url):
+                raise ValueError(f"{base_url}: {fault}")
+            secret = key.get_secret_value()
+            if not secret or not all("!" <= character <= "~" for character in secret):
+                raise ValueError(f"the key of {base_url} must be printable ASCII without spaces")
+        return api_keys

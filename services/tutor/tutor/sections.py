@@ -1,0 +1,21 @@
+"""The two sections of a teacher prompt that the tutor reads."""
+
+import re
+
+# The question comes first and holds no tags of its own; the answer is the student's, who may have written any tag.
+QUESTION = re.compile(r"<question>(.*?)</question>", re.DOTALL)
+LATEST_ANSWER = re.compile(r"<latest_answer>(.*)</latest_answer>", re.DOTALL)
+
+
+def read_sections(prompt: str) -> tuple[str, str]:
+    """The question (first section of its name) and the latest answer (up to the last closing tag).
+
+    Raises ValueError naming the section that is missing.
+    """
+    question = QUESTION.search(prompt)
+    if question is None:
+        raise ValueError("the last user message has no <question>...</question> section")
+    answer = LATEST_ANSWER.search(prompt, question.end())
+    if answer is None:
+        raise ValueError("the last user message has no <latest_answer>...</latest_answer> section after its question")
+    return question[1].strip(), answer[1].strip()
