@@ -1,0 +1,34 @@
+"""`python -m student_inference`: the CPU engine behind SGLang's HTTP API."""
+
+import sys
+
+from servicekit.logs import configure_logs
+from servicekit.server import serve
+from servicekit.settings import parse_settings
+
+from student_inference.settings import InferenceSettings
+
+PURPOSE = "Serves a student (Qwen3, Qwen2 or Llama-shaped) on the CPU behind SGLang's HTTP API."
+# The engine gives the interpreter's lock up at every kernel; at the default of 5 ms a busy HTTP thread would make each
+# of the some sixty kernels of a step wait that long to get it back.
+SWITCH_INTERVAL_SECONDS = 0.0002
+
+
+def main() -> None:
+    settings = parse_settings(InferenceSettings, "student_inference", PURPOSE)
+    configure_logs("student-inference", settings.log_level, settings.log_format)
+    # Imported late: `--help` and a wrong setting need not wait for torch.
+    from student_inference.app import create_app
+    from student_inference.config import ModelError
+
+    sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    try:
+        app = create_app(settings)
+    except ModelError as error:
+        sys.stderr.write(f"student_inference: {error}\n")
+        raise SystemExit(2) from None
+    serve(app, settings)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""The engine as the HTTP side sees it: awaitable generations, and swaps that wait for those in flight."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+from student_inference.config import ModelConfig, ModelError
+from student_inference.engine import Engine
+from student_inference.model import Model
+from student_inference.protocol import BadRequest
+from student_inference.request import Request
+from student_inference.weights import load_weights
+
+# A swap waits for running generations as SGLang does, but not for ever: the trainer must hear that it failed.
+DRAIN_SECONDS = 300.0
+# A command waits for the current step at most; a step of the largest CPU student takes seconds.
+COMMAND_SECONDS = 60.0
+STOP_SECONDS = 5.0
+
+Result = TypeVar("Result")
+
+
+class EngineStopped(RuntimeError):
+    """The engine's thread has ended; the process must be restarted."""
+
+
+class AsyncEngine:
+    """Owns the futures of the requests in flight. All methods run on one event loop."""
+
+    def __init__(self, roots: list[Path], dtype: torch.dtype, context_length: int) -> None:
+        self.engine: Engine
+        self.model_path = ""
+        self._roots, self._dtype, self._context_length = roots, dtype, context_length
+        self._futures: dict[str, asyncio.Future[Request]] = {}
+        self._open = asyncio.Event()
+        self._open.set()
+        self._still = asyncio.Event()
+        self._still.set()
+        self._swapping = asyncio.Lock()
+
+    def start(self, engine: Engine, model_path: Path) -> None:
+        self.engine, self.model_path = engine, str(model_path)
+        self._loop = asyncio.get_running_loop()
+        engine.start()
+
+    async def stop(self) -> None:
+        await asyncio.to_thread(self.engine.stop, STOP_SECONDS)
+
+    def deliver(self, finished: list[Request]) -> None:
+        """Called in the engine's thread: one wake-up of the loop for all requests that ended in a step."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._resolve, finished)
+
+    def _resolve(self, finished: list[Request]) -> None:
+        for request in finished:
+            future = self._futures.pop(request.rid, None)
+            if future is not None and not future.done():
+                future.set_result(request)
+        self._note_stillness()
+
+    def _note_stillness(self) -> None:
+        """A swap may happen when no request is in flight, or when a pause keeps those in flight from moving."""
+        if self.engine.paused or not self._futures:
+            self._still.set()
+        else:
+            self._still.clear()
+
+    # Generations.
+
+    async def generate(self, requests: list[Request]) -> list[Request]:
+        """Run requests to their end. Cancelling aborts them. Raises BadRequest for an id already in flight and
+        EngineStopped when the engine's thread has ended."""
+        await self._open.wait()
+        if not self.engine.alive:
+            raise EngineStopped("the engine's thread has ended")
+        for request in requests:
+            if request.rid in self._futures:
+                raise BadRequest(f"rid: {request.rid!r} is already in flight")
+        futures: list[asyncio.Future[Request]] = []
+        for request in requests:
+            futures.append(self._loop.create_future())
+            self._futures[request.rid] = futures[-1]
+            self.engine.submit(request)
+        self._note_stillness()
+        try:
+            return await asyncio.gather(*futures)
+        except asyncio.CancelledError:
+            for request in requests:
+                self.engine.run(lambda rid=request.rid: self.engine.abort(rid))  # type: ignore[misc]
+            raise
+
+    # Control.
+
+    async def pause(self, mode: str) -> None:
+        await self._command(lambda: self.engine.pause(mode))
+        self._note_stillness()
+
+    async def resume(self) -> None:
+        await self._command(self.engine.resume)
+        self._note_stillness()
+
+    async def flush(self) -> bool:
+        return await self._command(self.engine.flush)
+
+    async def abort(self, rid: str | None) -> None:
+        await self._command(lambda: self.engine.abort(rid))
+
+    async def update_weights(
+        self, model_path: str, version: str | None, *, flush: bool = True, abort_all: bool = False
+    ) -> None:
+        """Serve the checkpoint at `model_path` from now on.
+
+        Everything is read and checked before anything changes. Then new requests wait, those in flight end with the
+        old weights (a paused engine is swapped at once), and the weights change between two steps. Raises ModelError
+        for a bad checkpoint and TimeoutError when the requests in flight do not end in DRAIN_SECONDS.
+        """
+        directory = self._allowed(model_path)
+        async with self._swapping:
+            model = await asyncio.to_thread(self._load, directory)
+            if abort_all:
+                await self.abort(None)
+            async with self._quiet():
+                await self._command(lambda: self.engine.swap(model, version, flush))
+                self.model_path = model_path
+
+    def _load(self, directory: Path) -> Model:
+        config: ModelConfig = self.engine.model.config
+        weights = load_weights(directory, config, self._dtype)
+        return Model(config, weights, self._context_length)
+
+    def _allowed(self, model_path: str) -> Path:
+        """The resolved directory. Raises ModelError when it lies outside the allowed roots."""
+        if "\0" in model_path:
+            raise ModelError("model_path: must not hold a NUL character")
+        directory = Path(model_path).resolve()
+        if not any(directory.is_relative_to(root) for root in self._roots):
+            roots = ", ".join(map(str, self._roots))
+            raise ModelError(f"model_path: {model_path} is outside the allowed roots ({roots})")
+        if not directory.is_dir():
+            raise ModelError(f"model_path: {model_path} is not a directory")
+        return directory
+
+    @asynccontextmanager
+    async def _quiet(self) -> AsyncIterator[None]:
+        """Hold new requests back and wait for those in flight."""
+        self._open.clear()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._still.wait()
+            yield
+        finally:
+            self._open.set()
+
+    async def _command(self, command: Callable[[], Result]) -> Result:
+        if not self.engine.alive:
+            raise EngineStopped("the engine's thread has ended")
+        async with asyncio.timeout(COMMAND_SECONDS):
+            return await asyncio.wrap_future(self.engine.run(command))

@@ -1,0 +1,86 @@
+"""From requests to the tensors of one forward pass.
+
+Axes: B requests, S new tokens of each (padded), n blocks of a request (padded), L = n * block_size.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from student_inference.cache import TRASH_BLOCK, BlockCache
+from student_inference.model import ForwardBatch
+from student_inference.request import Request
+from student_inference.sampler import SamplingBatch
+
+
+def block_table(requests: Sequence[Request], width: int) -> Tensor:
+    """Blocks [B, width] of each request, padded with the trash block."""
+    rows = []
+    for request in requests:
+        assert request.chain is not None
+        blocks = request.chain.blocks[:width]
+        rows.append(blocks + [TRASH_BLOCK] * (width - len(blocks)))
+    return torch.tensor(rows)
+
+
+def visible(positions_BS: Tensor, length: int, dtype: torch.dtype) -> Tensor:
+    """Additive causal mask [B, S, L]: a token sees the positions up to its own."""
+    hidden = torch.arange(length) > positions_BS.unsqueeze(-1)
+    return torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, float("-inf"))
+
+
+def prefill_batch(requests: Sequence[Request], cache: BlockCache) -> ForwardBatch:
+    """The tokens that are not in the cache yet, padded on the right; padding writes to the trash block."""
+    lengths = [request.length - request.computed for request in requests]
+    longest = max(lengths)
+    padded = [
+        request.tokens[request.computed :] + [0] * (longest - new)
+        for request, new in zip(requests, lengths, strict=True)
+    ]
+    starts_B1 = torch.tensor([request.computed for request in requests]).unsqueeze(1)
+    ends_B1 = torch.tensor([request.length for request in requests]).unsqueeze(1)
+    positions_BS = starts_B1 + torch.arange(longest)
+    real_BS = positions_BS < ends_B1
+    positions_BS = torch.minimum(positions_BS, ends_B1 - 1)
+    table_Bn = block_table(requests, cache.blocks_for(max(request.length for request in requests)))
+    blocks_BS = table_Bn.gather(1, positions_BS // cache.block_size).where(real_BS, TRASH_BLOCK)
+    return ForwardBatch(
+        torch.tensor(padded),
+        positions_BS,
+        cache.slots(blocks_BS, positions_BS),
+        cache.tables(table_Bn),
+        visible(positions_BS, table_Bn.shape[1] * cache.block_size, cache.storage.dtype),
+    )
+
+
+class DecodeBatch:
+    """The running requests as tensors that advance by one token a step; rebuilt when the batch changes."""
+
+    def __init__(self, requests: list[Request], cache: BlockCache, vocab_size: int) -> None:
+        self.requests = requests
+        self.sampling = SamplingBatch.of([request.params for request in requests], vocab_size)
+        self.tokens_B1 = torch.tensor([request.output[-1] for request in requests]).unsqueeze(1)
+        self.positions_B1 = torch.tensor([request.length - 1 for request in requests]).unsqueeze(1)
+        self._cache = cache
+        self._longest = max(request.length for request in requests)
+        self._table_Bn = block_table(requests, max(cache.blocks_for(request.reserved) for request in requests))
+
+    def forward_batch(self) -> ForwardBatch:
+        """The newest token of every request, and the cache up to the longest of them."""
+        cache, positions = self._cache, self.positions_B1
+        table = self._table_Bn[:, : cache.blocks_for(self._longest)]
+        blocks = table.gather(1, positions // cache.block_size)
+        return ForwardBatch(
+            self.tokens_B1,
+            positions,
+            cache.slots(blocks, positions),
+            cache.tables(table),
+            visible(positions, table.shape[1] * cache.block_size, cache.storage.dtype),
+        )
+
+    def advance(self, tokens_B: Tensor) -> None:
+        """Append one token to every request."""
+        self.tokens_B1 = tokens_B.unsqueeze(1)
+        self.positions_B1 = self.positions_B1 + 1
+        self._longest += 1

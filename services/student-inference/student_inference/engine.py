@@ -1,0 +1,247 @@
+"""The engine: one thread that prefills, decodes, samples and swaps weights between two steps."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from student_inference.batch import DecodeBatch, prefill_batch
+from student_inference.cache import BlockCache
+from student_inference.finish import Decode, abort_reason, finish_reason
+from student_inference.model import Model
+from student_inference.request import Request
+from student_inference.sampler import SamplingBatch, sample
+from student_inference.scheduler import Scheduler, prefill_groups
+
+# An idle engine wakes up this often to bring its throughput figure down to zero.
+IDLE_WAIT_SECONDS = 0.5
+# Throughput is averaged over windows of this length.
+WINDOW_SECONDS = 1.0
+
+Result = TypeVar("Result")
+
+
+@dataclass
+class Counters:
+    """Totals since the start, written by the engine's thread only."""
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    finished: int = 0
+    aborted: int = 0
+    throughput: float = 0.0
+
+
+class Engine:
+    """Runs requests until each has `finish` set, then hands it to `deliver` (called in the engine's thread)."""
+
+    def __init__(
+        self,
+        model: Model,
+        cache: BlockCache,
+        scheduler: Scheduler,
+        version: str,
+        deliver: Callable[[list[Request]], None],
+        decode: Decode | None = None,
+    ) -> None:
+        self.model, self.cache, self.scheduler, self.version = model, cache, scheduler, version
+        self.counters = Counters()
+        self.paused = False
+        self.generation = 0
+        """Counts swaps: cached prefixes of another generation are never found."""
+        self._deliver = deliver
+        self._decode_text = decode
+        self._batch: DecodeBatch | None = None
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+        self._window = (time.perf_counter(), 0)
+
+    # Called from other threads.
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """End the thread after its current step; unfinished requests are delivered as aborted."""
+        self._stopping.set()
+        self._inbox.put(lambda: None)
+        self._thread.join(timeout)
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def submit(self, request: Request) -> None:
+        self._inbox.put(lambda: self.scheduler.waiting.append(request))
+
+    def run(self, command: Callable[[], Result]) -> "Future[Result]":
+        """Execute `command` in the engine's thread between two steps, unless the future is cancelled before."""
+        future: Future[Result] = Future()
+
+        def execute() -> None:
+            if future.set_running_or_notify_cancel():
+                future.set_result(command())
+
+        self._inbox.put(execute)
+        return future
+
+    # Commands: run in the engine's thread.
+
+    def swap(self, model: Model, version: str | None, flush: bool) -> None:
+        """Serve `model` from the next step on. Requests in flight go on: retracted ones are recomputed with the new
+        weights, those kept in place keep their old keys and values, and neither are reused by new requests."""
+        for request in [*self.scheduler.waiting, *self.scheduler.running]:
+            request.mark_version(self.version)
+        self.model = model
+        self.version = self.version if version is None else version
+        self.generation += 1
+        if flush:
+            self.cache.flush()
+
+    def pause(self, mode: str) -> None:
+        """Stop stepping; mode retract also frees the running requests' cache, mode abort ends all requests."""
+        self.paused = True
+        if mode == "retract":
+            self.scheduler.retract_all()
+            self._batch = None
+        if mode == "abort":
+            self.abort(None)
+
+    def resume(self) -> None:
+        self.paused = False
+
+    def abort(self, rid: str | None) -> None:
+        """End the request of this id, or all; each is delivered with the tokens it has."""
+        for request in [*self.scheduler.waiting, *self.scheduler.running]:
+            if rid is None or request.rid == rid:
+                waiting = request.chain is None and not request.output
+                request.finish = abort_reason("Abort in waiting queue" if waiting else "Aborted")
+        self._collect()
+
+    def flush(self) -> bool:
+        """Forget cached prefixes; False when requests are in flight, as SGLang refuses then."""
+        if self.scheduler.running or self.scheduler.waiting:
+            return False
+        self.cache.flush()
+        return True
+
+    # The loop.
+
+    def _loop(self) -> None:
+        try:
+            with torch.inference_mode():
+                while not self._stopping.is_set():
+                    self._obey()
+                    if self._has_work():
+                        self._step()
+        finally:
+            while not self._inbox.empty():
+                self._inbox.get_nowait()()
+            self.abort(None)
+
+    def _has_work(self) -> bool:
+        return not self.paused and bool(self.scheduler.running or self.scheduler.waiting)
+
+    def _obey(self) -> None:
+        """Execute everything in the inbox; wait for something when there is nothing to compute."""
+        try:
+            if not self._has_work():
+                self._inbox.get(timeout=IDLE_WAIT_SECONDS)()
+            while True:
+                self._inbox.get_nowait()()
+        except queue.Empty:
+            self._measure()
+
+    def _step(self) -> None:
+        """Prefill what can be admitted; else decode one token of every running request."""
+        admitted = self.scheduler.admit(self.generation)
+        if admitted:
+            for group in prefill_groups(admitted, self.scheduler.max_prefill_tokens):
+                self._prefill(group)
+            self._batch = None
+        else:
+            self._decode()
+        self._collect()
+
+    def _prefill(self, requests: list[Request]) -> None:
+        batch = prefill_batch(requests, self.cache)
+        hidden = self.model.forward(batch, self.cache).view(*batch.tokens_BS.shape, -1)
+        for request, row in zip(requests, hidden, strict=True):
+            if request.logprob_start is not None and not request.prompt_logprobs:
+                request.prompt_logprobs = self._score_prompt(request, request.logprob_start, row)
+            assert request.chain is not None
+            self.cache.publish(request.chain, request.tokens, request.length)
+            if not request.retractions:
+                self.counters.prompt_tokens += len(request.prompt)
+                self.counters.cached_tokens += request.cached_tokens
+        last_B = torch.tensor([request.length - request.computed - 1 for request in requests])
+        positions_B = torch.tensor([request.length for request in requests])
+        logits = self.model.logits(hidden[torch.arange(len(requests)), last_B])
+        sampling = SamplingBatch.of([request.params for request in requests], self.model.config.vocab_size)
+        self._extend(requests, logits, sampling, positions_B)
+        now = time.perf_counter()
+        for request in requests:
+            request.first_token_at = request.first_token_at or now
+
+    def _decode(self) -> None:
+        if self._batch is None:
+            self._batch = DecodeBatch(self.scheduler.running, self.cache, self.model.config.vocab_size)
+        batch = self._batch
+        logits = self.model.logits(self.model.forward(batch.forward_batch(), self.cache))
+        batch.advance(self._extend(batch.requests, logits, batch.sampling, batch.positions_B1.squeeze(1) + 1))
+
+    def _score_prompt(self, request: Request, start: int, hidden_Sh: Tensor) -> list[float]:
+        """Log-probabilities of the prompt tokens after `start`, at temperature 1 as SGLang gives them."""
+        targets = torch.tensor(request.prompt[start + 1 :])
+        first = start - request.computed
+        logprobs = torch.log_softmax(self.model.logits(hidden_Sh[first : first + len(targets)]), -1)
+        return logprobs.gather(1, targets.unsqueeze(1)).squeeze(1).tolist()
+
+    def _extend(
+        self, requests: list[Request], logits_BV: Tensor, sampling: SamplingBatch, positions_B: Tensor
+    ) -> Tensor:
+        """Sample one token for every request, append it, and decide who has finished. Returns the tokens [B]."""
+        for row, request in enumerate(requests):
+            if len(request.output) < request.params.min_new_tokens:
+                logits_BV[row, list(request.params.stop_ids)] = float("-inf")
+        tokens_B, logprobs_B = sample(logits_BV, sampling, positions_B)
+        for request, token, logprob in zip(requests, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
+            if request.params.max_new_tokens:
+                request.output.append(token)
+                request.logprobs.append(logprob)
+            request.finish = finish_reason(request, token, logprob, self._decode_text)
+        self.counters.generated_tokens += len(requests)
+        return tokens_B
+
+    def _collect(self) -> None:
+        """Deliver what has finished."""
+        finished = self.scheduler.remove_finished()
+        if finished:
+            self._batch = None
+        if any(request.finish is not None for request in self.scheduler.waiting):
+            finished += [request for request in self.scheduler.waiting if request.finish is not None]
+            kept = [request for request in self.scheduler.waiting if request.finish is None]
+            self.scheduler.waiting.clear()
+            self.scheduler.waiting.extend(kept)
+        now = time.perf_counter()
+        for request in finished:
+            request.mark_version(self.version)
+            request.finished_at = now
+            self.counters.finished += 1
+            self.counters.aborted += (request.finish or {}).get("type") == "abort"
+        if finished:
+            self._deliver(finished)
+
+    def _measure(self) -> None:
+        now, (since, tokens) = time.perf_counter(), self._window
+        if now - since >= WINDOW_SECONDS:
+            self.counters.throughput = (self.counters.generated_tokens - tokens) / (now - since)
+            self._window = (now, self.counters.generated_tokens)

@@ -1,0 +1,54 @@
+"""SGLang's route that swaps weights."""
+
+from typing import Literal
+
+import msgspec
+import structlog
+from fastapi import APIRouter, Request, Response
+
+from student_inference.async_engine import DRAIN_SECONDS, AsyncEngine
+from student_inference.config import ModelError
+from student_inference.control_routes import read
+from student_inference.protocol import BadRequest
+from student_inference.routes import json_response
+
+log = structlog.get_logger()
+
+
+class DiskUpdate(msgspec.Struct, kw_only=True):
+    """Body of /update_weights_from_disk; other keys of SGLang's are ignored, as they have no meaning on a CPU."""
+
+    model_path: str
+    weight_version: str | None = None
+    flush_cache: bool = True
+    abort_all_requests: bool = False
+    load_format: Literal["auto", "safetensors"] | None = None
+    manifest: None = None
+
+
+def weight_router(engine: AsyncEngine) -> APIRouter:
+    """Guarded by the admin key."""
+    router = APIRouter()
+
+    @router.post("/update_weights_from_disk")
+    async def update_weights_from_disk(http: Request) -> Response:
+        try:
+            body = await read(http, DiskUpdate)
+            await engine.update_weights(
+                body.model_path, body.weight_version, flush=body.flush_cache, abort_all=body.abort_all_requests
+            )
+        except (ModelError, BadRequest) as error:
+            return refused_update(str(error))
+        except TimeoutError:
+            return refused_update(f"requests in flight did not end in {DRAIN_SECONDS:.0f} s; the old weights stay")
+        version = engine.engine.version
+        log.info("weights_updated", weight_version=version, model_path=body.model_path)
+        message = f"Succeeded to update model weights. Weight version updated to {version}."
+        return json_response({"success": True, "message": message, "num_paused_requests": 0})
+
+    return router
+
+
+def refused_update(message: str) -> Response:
+    log.error("weights_refused", reason=message)
+    return json_response({"success": False, "message": message, "num_paused_requests": 0}, 400)

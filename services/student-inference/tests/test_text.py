@@ -1,0 +1,62 @@
+"""Text in and out, where the model directory has a tokenizer."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from student_inference.answers import answer
+from student_inference.config import ModelError
+from student_inference.intake import Limits, requests_of
+from student_inference.protocol import parse_body
+from student_inference.text import TextCodec
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from .conftest import StartEngine
+
+LIMITS = Limits(vocab_size=61, context_length=256, max_total_tokens=4096, eos_ids=frozenset({1}))
+
+
+@pytest.fixture
+def spoken(student: Path, tmp_path: Path) -> Path:
+    """The student with a tokenizer of 61 words, w0 to w60, that ends with w3."""
+    directory = Path(shutil.copytree(student, tmp_path / "spoken"))
+    tokenizer = Tokenizer(models.WordLevel({f"w{index}": index for index in range(61)}, unk_token="w0"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(directory / "tokenizer.json"))
+    (directory / "tokenizer_config.json").write_text(json.dumps({"eos_token": {"content": "w3"}}))
+    return directory
+
+
+def test_text_prompts_and_stop_texts(spoken: Path, start_engine: StartEngine) -> None:
+    text = TextCodec(spoken)
+    engine = start_engine(spoken, decode=text.decode)
+
+    def ask(**sampling: object) -> dict[str, object]:
+        values = {"temperature": 0, "max_new_tokens": 8, "ignore_eos": True} | sampling
+        body = parse_body(json.dumps({"text": "w5 w6", "sampling_params": values}).encode())
+        [request] = requests_of(body, LIMITS, text)
+        assert request.prompt == [5, 6]
+        engine.engine.submit(request)
+        return answer(engine.wait(1)[0], body, text, scored=False)
+
+    ids = ask()["output_ids"]
+    assert isinstance(ids, list)
+    words = [f"w{token}" for token in ids]
+    assert ask()["text"] == " ".join(words)
+    stop = f"{words[2]} {words[3]}"
+    stopped = ask(stop=stop)
+    assert stopped["text"] == " ".join(words).split(stop)[0]
+    assert ids[: len(stopped["output_ids"])] == stopped["output_ids"]  # type: ignore[arg-type]
+    assert stopped["meta_info"]["finish_reason"] == {"type": "stop", "matched": stop}  # type: ignore[index]
+    assert str(ask(stop=[stop], no_stop_trim=True)["text"]).endswith(stop)
+
+
+def test_the_tokenizers_own_end_token_is_known(spoken: Path) -> None:
+    assert TextCodec(spoken).eos_ids == {3}
+
+
+def test_a_malformed_tokenizer_is_refused(spoken: Path) -> None:
+    (spoken / "tokenizer.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"tokenizer\.json"):
+        TextCodec(spoken)
