@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.budgets import Leak
 from contracts.jobs import TeacherSpec
 
 RETRY_TEXT = "Your answer is incorrect. Please try again."
@@ -32,6 +33,8 @@ class GuidanceRequest(BaseModel):
     latest_answer: str
     reference_solution: str | None = None
     ground_truth: str | None = Field(None, description="Only when the job shows it to the teacher.")
+    answer: str | None = Field(None, description="The right answer, for the leak guard; the teacher never sees it.")
+    options: dict[str, str] = Field(default_factory=dict, description="Letter to text, for the leak guard.")
     seed: int = Field(0, description="Sampling seed for providers that take one.")
 
 
@@ -42,9 +45,12 @@ class GuidanceResponse(BaseModel):
 
     text: str
     provider: str
+    rung: str = Field("", description="Which teacher of the ladder gave it: its name, else the provider's.")
     model: str
     prompt_version: str = Field(description="Name of the teacher prompt template that was used.")
     prompt_tokens: int = 0
     completion_tokens: int = 0
     price_usd: float = 0.0
     latency_seconds: float
+    replayed: bool = Field(False, description="From the cassette: no provider was asked and nothing was spent.")
+    leak: Leak | None = Field(None, description="What the leak guard found; None where it did not look.")

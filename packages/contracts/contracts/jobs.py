@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from contracts.budgets import BudgetSpec, CassetteSpec, LeakAction
 from contracts.methods import Method, SocraticPO
 
 
@@ -48,6 +49,14 @@ class TeacherSpec(Spec):
         description="What the teacher sees of the episode: the whole dialogue (paper eq. 9) or the last answer.",
     )
     ground_truth: bool = Field(False, description="Show the right answer to the teacher (paper Fig. 5).")
+    budget: BudgetSpec | None = Field(None, description="What this job may spend on teachers; without it, no bound.")
+    cassette: CassetteSpec = Field(CassetteSpec(), description="Record or replay guidance.")
+    leak_guard: LeakAction = Field(
+        "allow",
+        description="What happens to guidance that gives the answer away: `allow` only counts it, `redact` takes the "
+        "answer out, `ask_again` asks once more, more strictly, and then redacts, `reject` gives the retry text "
+        "instead; `off` does not look.",
+    )
 
     @model_validator(mode="after")
     def complete(self) -> "TeacherSpec":

@@ -17,6 +17,9 @@
 | evaluations(id) | hash | step -> EvaluationRecord JSON |
 | dead_letters(id) | stream | entries that could not be decoded, with the cause |
 | lease(name), fence(name) | string | leader lease and its fencing token |
+| spending(scope) | hash | teacher spending of a job (`job:<id>`) or provider (`provider:<name>`): caps count `held_*` |
+| costs(id) | hash | settled nano-USD of a job by `episode/...`, `step/...`, `provider/...` |
+| reservations() | hash | teacher call -> what it holds until it is settled; a lost call holds it for ever |
 | heartbeat(service, instance) | string | JSON, expires when the process stops writing it |
 """
 
@@ -89,6 +92,18 @@ def lease(name: str) -> str:
 
 def fence(name: str) -> str:
     return f"{PREFIX}:fence:{name}"
+
+
+def spending(scope: str) -> str:
+    return f"{PREFIX}:spending:{scope}"
+
+
+def costs(job_id: str) -> str:
+    return f"{PREFIX}:costs:{job_id}"
+
+
+def reservations() -> str:
+    return f"{PREFIX}:reservations"
 
 
 def heartbeat(service: str, instance: str) -> str:

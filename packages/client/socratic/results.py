@@ -1,0 +1,74 @@
+"""What a finished job achieved: base against trained student."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.records import EvaluationRecord, StepRecord
+from rich.table import Table
+
+from socratic.progress import duration, share
+
+
+@dataclass(frozen=True)
+class Result:
+    """Figures of a job that succeeded. `base` and `trained` are evaluations on the same held-out questions."""
+
+    base: EvaluationRecord
+    trained: EvaluationRecord
+    steps: int
+    seconds: float
+    cold_batches: int
+    failed_episodes: int
+    logprob_gap_max: float
+    teacher_price_usd: float
+
+
+def result_of(steps: Sequence[StepRecord], evaluations: Sequence[EvaluationRecord], seconds: float) -> Result:
+    """First and last evaluation, and what the steps add up to; `seconds` is the wall time to report."""
+    return Result(
+        base=evaluations[0],
+        trained=evaluations[-1],
+        steps=len(steps),
+        seconds=seconds,
+        cold_batches=sum(record.cold for record in steps),
+        failed_episodes=sum(step.failed_episodes for step in steps)
+        + sum(evaluation.failed_episodes for evaluation in evaluations),
+        logprob_gap_max=max((record.logprob_gap_max for record in steps), default=0.0),
+        teacher_price_usd=sum(record.teacher_price_usd for record in steps),
+    )
+
+
+def result_table(result: Result) -> Table:
+    """Base and trained side by side, then the run's figures."""
+    base, trained = result.base, result.trained
+    table = Table(title=f"Held-out accuracy, {trained.questions} questions")
+    table.add_column("")
+    for heading in ("base", "trained", "gain"):
+        table.add_column(heading, justify="right")
+    for label, before, after in (
+        ("unassisted (first attempt)", base.unassisted_accuracy, trained.unassisted_accuracy),
+        ("guided (within K attempts)", base.guided_accuracy, trained.guided_accuracy),
+        ("answers in form", base.format_rate, trained.format_rate),
+    ):
+        table.add_row(label, share(before), share(after), f"{after - before:+.2f}")
+    table.add_section()
+    for label, value in (
+        ("steps", str(result.steps)),
+        ("time", duration(result.seconds)),
+        ("cold batches", str(result.cold_batches)),
+        ("failed episodes", str(result.failed_episodes)),
+        ("largest logprob gap, nats", f"{result.logprob_gap_max:.1e}"),
+        ("teacher's price, USD", f"{result.teacher_price_usd:.2f}"),
+    ):
+        table.add_row(label, "", value, "")
+    return table
+
+
+def summary_line(label: str, result: Result) -> str:
+    """The line for scripts, such as `demo: unassisted 0.33 -> 0.81, guided 0.89 -> 0.93, 42 steps, 161 s`."""
+    base, trained = result.base, result.trained
+    return (
+        f"{label}: unassisted {base.unassisted_accuracy:.2f} -> {trained.unassisted_accuracy:.2f}, "
+        f"guided {base.guided_accuracy:.2f} -> {trained.guided_accuracy:.2f}, "
+        f"{result.steps} steps, {result.seconds:.0f} s"
+    )

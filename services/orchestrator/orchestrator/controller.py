@@ -1,0 +1,104 @@
+"""The controller: compares what should exist with what does, many times a second, and issues what is missing.
+
+All state is in Redis, and every write is idempotent: it may be killed between any two lines.
+"""
+
+import asyncio
+import time
+from contextlib import suppress
+
+import structlog
+from contracts.statuses import JobStatus
+from redis.exceptions import RedisError
+
+from orchestrator.driver import Driver
+from orchestrator.lease import Lease
+from orchestrator.ledger import LeadershipLost, Ledger
+from orchestrator.observation import ControllerMetrics
+from orchestrator.redis_client import RedisBytes
+from orchestrator.store import Store
+from orchestrator.watch import LiveJob
+
+# A step's end is seen this late at most: little beside a step, and some milliseconds of work each time.
+TICK_SECONDS = 0.1
+# After Redis failed: long enough not to flood the log, short beside the time that a restart takes.
+OUTAGE_PAUSE_SECONDS = 0.5
+# Counting reads every job's status.
+COUNT_JOBS_SECONDS = 5.0
+HOLDS_ENGINE = (JobStatus.RUNNING, JobStatus.PAUSING)
+
+log = structlog.get_logger()
+
+
+class Controller:
+    """Lets one job run at a time, while it holds the lease."""
+
+    def __init__(self, redis: RedisBytes, driver: Driver, metrics: ControllerMetrics) -> None:
+        self.redis = redis
+        self.driver = driver
+        self.watch = driver.watch
+        self.metrics = metrics
+        self.store = Store(redis)
+        self.lease = Lease(redis)
+        self._stopping = asyncio.Event()
+        self._counted_at = -COUNT_JOBS_SECONDS
+
+    async def run(self) -> None:
+        """Tick until `stop`; an outage of Redis is waited out."""
+        while not self._stopping.is_set():
+            pause = TICK_SECONDS
+            try:
+                with self.metrics.tick_seconds.time():
+                    await self.tick()
+            except (RedisError, ConnectionError, LeadershipLost) as error:
+                log.warning("controller_interrupted", error=str(error))
+                pause = OUTAGE_PAUSE_SECONDS
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+        with suppress(RedisError):
+            await self.lease.release()
+
+    def stop(self) -> None:
+        """End `run` after the present tick: no write is cut in the middle without need."""
+        self._stopping.set()
+
+    async def tick(self) -> None:
+        """One look at everything."""
+        token = await self.lease.hold()
+        if token is None:
+            return
+        ledger = Ledger(self.redis, token)
+        live = await self.cancel(ledger, await self.watch.live_jobs())
+        active = await self.seat(ledger, live)
+        row = await self.store.job(active) if active else None
+        if row is not None and row.status == JobStatus.RUNNING:
+            await self.driver.drive(ledger, row)
+        await self.count_jobs()
+
+    async def cancel(self, ledger: Ledger, live: list[LiveJob]) -> list[LiveJob]:
+        """End what was asked to end; returns the others. Workers and trainer stop by themselves when they see it."""
+        for job in live:
+            if job.status == JobStatus.CANCELLING:
+                await ledger.end(job.id, JobStatus.CANCELLED)
+        return [job for job in live if job.status != JobStatus.CANCELLING]
+
+    async def seat(self, ledger: Ledger, live: list[LiveJob]) -> str | None:
+        """The job that holds the student engine: the present one, else the oldest queued one."""
+        active = await self.watch.active_job()
+        if active is not None and all(job.id != active or job.status not in HOLDS_ENGINE for job in live):
+            await ledger.release(active)
+            active = None
+        for job in live:
+            if job.status != JobStatus.QUEUED:
+                continue
+            if active is None and await ledger.claim(job.id):
+                active = job.id
+            elif job.wait_reason != (reason := f"queue: waiting for {active} to end"):
+                await ledger.say(job.id, reason)
+        return active
+
+    async def count_jobs(self) -> None:
+        """Refresh the number of jobs by status."""
+        if time.monotonic() - self._counted_at > COUNT_JOBS_SECONDS:
+            self._counted_at = time.monotonic()
+            self.metrics.count_jobs(await self.store.statuses())

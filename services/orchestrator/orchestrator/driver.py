@@ -1,0 +1,123 @@
+"""Drives the running job by the rules of schedule.py: opens, hands out and records what is missing."""
+
+import asyncio
+import time
+from typing import Protocol
+
+import structlog
+from contracts.episodes import Purpose
+from contracts.errors import Problem
+from contracts.statuses import JobStatus
+
+from orchestrator.aggregate import evaluation_record
+from orchestrator.deadlines import Patience, deadline_of
+from orchestrator.job_row import JobRow
+from orchestrator.ledger import Ledger
+from orchestrator.observation import ControllerMetrics
+from orchestrator.openings import evaluation_manifest, train_manifest
+from orchestrator.questions import QuestionShelf
+from orchestrator.schedule import (
+    JobState,
+    OpenBatch,
+    evaluation_due,
+    is_finished,
+    steps_to_open,
+    to_roll_out,
+    waiting_for,
+)
+from orchestrator.settings import OrchestratorSettings
+from orchestrator.watch import Watch
+
+log = structlog.get_logger()
+
+
+class Sender(Protocol):
+    """Hands a chunk to the rollout workers."""
+
+    def send(self, job_id: str, purpose: Purpose, step: int, chunk: int) -> None:
+        """Blocks for some seconds at most; raises ConnectionError when the broker does not answer."""
+
+
+class Driver:
+    """Knows no leadership: each call gets the ledger under which it may write."""
+
+    def __init__(
+        self,
+        watch: Watch,
+        settings: OrchestratorSettings,
+        sender: Sender,
+        shelf: QuestionShelf,
+        metrics: ControllerMetrics,
+    ) -> None:
+        self.watch = watch
+        self.settings = settings
+        self.sender = sender
+        self.shelf = shelf
+        self.metrics = metrics
+        self.patience = Patience()
+
+    async def drive(self, ledger: Ledger, row: JobRow) -> None:
+        """Bring a running job one look further."""
+        state = await self.watch.state(row)
+        try:
+            if await self.open_what_is_due(ledger, row, state):
+                state = await self.watch.state(row)
+            if state.evaluation is not None and state.evaluation.complete:
+                await self.record_evaluation(ledger, row, state.evaluation)
+                return
+        except Problem as problem:
+            await ledger.end(row.id, JobStatus.FAILED, problem.code, problem.detail)
+            return
+        if is_finished(state):
+            await ledger.end(row.id, JobStatus.SUCCEEDED)
+            return
+        for batch in to_roll_out(state):
+            await self.hand_out(ledger, row.id, batch, state.workers_alive)
+        await self.report(ledger, row, state)
+
+    async def open_what_is_due(self, ledger: Ledger, row: JobRow, state: JobState) -> bool:
+        """Freeze the manifests that are due. Raises a Problem when the job's data is gone."""
+        version = evaluation_due(row.spec, state.policy_version, state.evaluated)
+        evaluation = version if state.evaluation is None else None
+        steps = steps_to_open(state)
+        if evaluation is None and not steps:
+            return False
+        questions = await self.shelf.of(row.id, row.spec.task)
+        if evaluation is not None:
+            await ledger.open_manifest(evaluation_manifest(row.id, row.spec, questions.test_ids, evaluation))
+        for step in steps:
+            await ledger.open_manifest(train_manifest(row.id, row.spec, questions.train_ids, step))
+        return True
+
+    async def record_evaluation(self, ledger: Ledger, row: JobRow, batch: OpenBatch) -> None:
+        """Turn the episodes of a complete evaluation into its record. Raises a Problem when not one completed."""
+        questions = await self.shelf.of(row.id, row.spec.task)
+        episodes = await self.watch.batches.of_step(row.id, "eval", batch.step)
+        failures = [episode.failure for episode in episodes if episode.failure is not None]
+        if len(failures) == len(episodes):
+            detail = f"No question of the evaluation of policy {batch.step} could be completed: {failures[0].detail}"
+            raise Problem(500, f"evaluation_failed_{failures[0].code}", detail)
+        await ledger.record_evaluation(row.id, evaluation_record(batch.step, episodes, questions.domains))
+
+    async def hand_out(self, ledger: Ledger, job_id: str, batch: OpenBatch, workers_alive: bool) -> None:
+        """Send the chunks that nobody works on. Without workers nothing is sent twice: messages would only pile up."""
+        for due in await self.watch.due_chunks(job_id, batch):
+            if due.again and not workers_alive:
+                continue
+            await asyncio.to_thread(self.sender.send, job_id, batch.purpose, batch.step, due.chunk)
+            await ledger.note_dispatch(job_id, batch.purpose, batch.step, due.chunk)
+            if due.again:
+                log.info("chunk_redispatched", job_id=job_id, purpose=batch.purpose, step=batch.step, chunk=due.chunk)
+                self.metrics.redispatches.labels(batch.purpose).inc()
+                await ledger.tell_redispatch(job_id, batch.purpose, batch.step, due.chunk, due.missing)
+
+    async def report(self, ledger: Ledger, row: JobRow, state: JobState) -> None:
+        """Show what the job waits for, and fail it when that has taken too long."""
+        wait = waiting_for(state)
+        if row.wait_reason != wait.text:
+            await ledger.say(row.id, wait.text)
+        waited = self.patience.waited((row.id, wait.kind, wait.mark), time.monotonic())
+        deadline = deadline_of(wait, row.spec, self.settings)
+        if waited > deadline.seconds:
+            detail = f"{wait.text}: no progress for {waited:.0f} s; {deadline.advice}."
+            await ledger.end(row.id, JobStatus.FAILED, deadline.code, detail)

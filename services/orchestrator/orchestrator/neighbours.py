@@ -1,0 +1,42 @@
+"""What the orchestrator asks the teacher gateway and the student engine before it accepts a job."""
+
+from typing import Any
+
+import aiohttp
+from contracts.errors import Problem
+
+# Both answer from memory within milliseconds; a user waits for this.
+NEIGHBOUR_TIMEOUT = aiohttp.ClientTimeout(total=5.0)
+RETRY_AFTER_SECONDS = 5
+
+
+class Neighbours:
+    """HTTP clients of the two services; raises 503 Problems with Retry-After when they do not answer."""
+
+    def __init__(self, session: aiohttp.ClientSession, student_url: str, gateway_url: str) -> None:
+        self.session = session
+        self.student_url = student_url.rstrip("/")
+        self.gateway_url = gateway_url.rstrip("/")
+
+    async def teachers(self) -> dict[str, dict[str, Any]]:
+        """The gateway's providers by name, each with `available` and `detail`."""
+        answer = await self._get("teacher_gateway", f"{self.gateway_url}/v1/teachers")
+        return {teacher["provider"]: teacher for teacher in answer.get("data", [])}
+
+    async def served_model(self) -> str:
+        """The directory of the model that the student engine runs."""
+        answer = await self._get("student_engine", f"{self.student_url}/model_info")
+        return str(answer.get("model_path", ""))
+
+    async def _get(self, name: str, url: str) -> dict[str, Any]:
+        title = f"The {name.replace('_', ' ')}"
+        try:
+            async with self.session.get(url, timeout=NEIGHBOUR_TIMEOUT) as response:
+                if response.status != 200:
+                    detail = f"{title} answered {response.status}; try again when it is ready."
+                    raise Problem(503, f"{name}_not_ready", detail, retry_after=RETRY_AFTER_SECONDS)
+                answer: dict[str, Any] = await response.json()
+                return answer
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            detail = f"{title} at {url} does not answer ({type(error).__name__}); is it running?"
+            raise Problem(503, f"{name}_unreachable", detail, retry_after=RETRY_AFTER_SECONDS) from None

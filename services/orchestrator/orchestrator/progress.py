@@ -1,0 +1,68 @@
+"""A job and its records -> the job as the API shows it. Pure."""
+
+from collections.abc import Sequence
+
+from contracts.jobs import JobSpec
+from contracts.records import EvaluationRecord, StepRecord
+from contracts.statuses import TERMINAL
+from contracts.views import Job, Progress
+
+from orchestrator.job_row import JobRow
+from orchestrator.schedule import is_evaluation_step
+
+# Recent enough to follow the student's changing answer lengths, long enough to smooth a slow step.
+ESTIMATE_STEPS = 5
+
+
+def job_view(row: JobRow, steps: Sequence[StepRecord], evaluations: Sequence[EvaluationRecord]) -> Job:
+    """The answer of GET /v1/jobs/{id}."""
+    has_ended = row.status in TERMINAL
+    return Job(
+        id=row.id,
+        name=row.spec.name,
+        status=row.status,
+        wait_reason=None if has_ended else row.wait_reason,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.updated_at if has_ended else None,
+        error=row.error,
+        progress=progress_of(row, steps, evaluations),
+        spec=row.spec,
+    )
+
+
+def progress_of(row: JobRow, steps: Sequence[StepRecord], evaluations: Sequence[EvaluationRecord]) -> Progress:
+    """Where the job stands; `steps` and `evaluations` in order."""
+    progress = Progress(
+        step=row.policy_version or 0,
+        steps=row.spec.training.steps,
+        policy_version=row.policy_version,
+        cold_batches=sum(record.cold for record in steps),
+        failed_episodes=sum(record.failed_episodes for record in steps)
+        + sum(record.failed_episodes for record in evaluations),
+        seconds_left=None if row.status in TERMINAL else seconds_left(row.spec, steps, evaluations),
+    )
+    if steps:
+        last = steps[-1]
+        progress.unassisted_accuracy = last.unassisted_accuracy
+        progress.guided_accuracy = last.guided_accuracy
+        progress.decay_factor = last.decay_factor
+        progress.episodes_per_second = last.episodes_per_second
+        progress.tokens_per_second = last.tokens_per_second
+    if evaluations:
+        progress.evaluation_step = evaluations[-1].step
+        progress.evaluation_unassisted_accuracy = evaluations[-1].unassisted_accuracy
+        progress.evaluation_guided_accuracy = evaluations[-1].guided_accuracy
+    return progress
+
+
+def seconds_left(spec: JobSpec, steps: Sequence[StepRecord], evaluations: Sequence[EvaluationRecord]) -> float | None:
+    """Remaining steps and evaluations at the pace of the last ones; None before the first step."""
+    if not steps:
+        return None
+    recent = [record.seconds for record in steps[-ESTIMATE_STEPS:]]
+    done = steps[-1].step
+    remaining = range(done + 1, spec.training.steps + 1)
+    unevaluated = [step for step in remaining if is_evaluation_step(spec, step)]
+    evaluation_seconds = evaluations[-1].seconds if evaluations else 0.0
+    return len(remaining) * sum(recent) / len(recent) + len(unevaluated) * evaluation_seconds

@@ -1,0 +1,100 @@
+"""The student's dialogue as token ids: the prompt is rendered once, then the sequence only grows (invariant 4)."""
+
+from pathlib import Path
+from typing import Any
+
+from contracts.errors import Problem, invalid
+from jinja2.exceptions import TemplateError
+
+from orchestrator.rollout.append_only import Message, NotAppendOnly, end_of_turn, prove_append_only, user_turn
+from orchestrator.rollout.control_tokens import ControlTokens
+from orchestrator.rollout.student_files import read_student
+
+FIELD = "student.model"
+
+
+class StudentChat:
+    """Tokenizer and chat template of one student.
+
+    context_length: tokens that fit the model. vocab_size: every id is below it. end_of_turn_id: the token by which the
+    student ends an answer.
+    """
+
+    def __init__(self, tokenizer: Any, control: ControlTokens, context_length: int, vocab_size: int, end: int) -> None:
+        self.tokenizer = tokenizer
+        self.control = control
+        self.context_length = context_length
+        self.vocab_size = vocab_size
+        self.end_of_turn_id = end
+
+    @classmethod
+    def load(cls, model_dir: Path) -> "StudentChat":
+        """Read and check a student's directory; nothing is downloaded and no code of it runs.
+
+        Raises a 422 Problem (field student.model) that says what is missing or unfit, and how to mend it.
+        """
+        files = read_student(model_dir)
+        control = ControlTokens(files.tokenizer, files.plain_tokenizer)
+        end = proven_end_of_turn(files.tokenizer, control, files.end_token_ids)
+        return cls(files.tokenizer, control, files.context_length, files.vocab_size, end)
+
+    def prompt_ids(self, messages: list[Message]) -> list[int]:
+        """The prompt, up to where the student's first answer begins.
+
+        Raises a 422 Problem when the template does not take these messages (say, a system turn).
+        """
+        hidden = [{**message, "content": self.control.hide(message["content"])} for message in messages]
+        try:
+            return self.control.encode(render(self.tokenizer, hidden, True))
+        except ValueError as error:
+            raise invalid(FIELD, f"its chat template refuses the task's messages: {error}") from error
+
+    def user_turn_ids(self, text: str, ended: bool) -> list[int]:
+        """What follows an answer: the rest of its end of turn, a user turn with `text`, the opening of the next answer.
+
+        ended: the student sampled `end_of_turn_id` last; False adds the whole end of turn (the answer was cut).
+        """
+        turn = user_turn(lambda messages, opens: render(self.tokenizer, messages, opens), self.control.hide(text))
+        ids = self.control.encode(turn)
+        return ids[ids.index(self.end_of_turn_id) + 1 :] if ended else ids
+
+    def text_of(self, token_ids: list[int]) -> str:
+        """What the student said, without control tokens: the text that is verified."""
+        text: str = self.tokenizer.decode(token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return text
+
+
+def render(tokenizer: Any, messages: list[Message], opens: bool) -> str:
+    """The chat as text; `opens` adds the opening of an answer. Raises ValueError when the template refuses."""
+    try:
+        text: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=opens)
+    except TemplateError as error:
+        raise ValueError(str(error)) from error
+    return text
+
+
+def proven_end_of_turn(tokenizer: Any, control: ControlTokens, end_token_ids: frozenset[int]) -> int:
+    """The token that ends an answer in this template, which is proved append-only on the way."""
+
+    def render_with(messages: list[Message], opens: bool) -> str:
+        return render(tokenizer, messages, opens)
+
+    try:
+        prove_append_only(render_with)
+        closing = control.encode(end_of_turn(render_with))
+    except NotAppendOnly as error:
+        raise unfit(
+            f"is not append-only ({error}): attempts after guidance would not continue what was sampled"
+        ) from error
+    except ValueError as error:
+        raise unfit(f"fails on a plain dialogue ({error})") from error
+    for token_id in closing:
+        if token_id in end_token_ids:
+            return token_id
+    raise unfit("does not end an assistant turn with an eos token of the model, so that answers would never end")
+
+
+def unfit(why: str) -> Problem:
+    """A template that cannot be trained with."""
+    fix = "give the directory a chat_template.jinja that writes each turn the same wherever it stands"
+    return invalid(FIELD, f"the chat template {why}; {fix}")

@@ -1,0 +1,127 @@
+"""Rolls out the missing episodes of one chunk, all at once, under a lease that says who works on it."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from contracts.episodes import Episode, Failure
+from contracts.manifests import ManifestEntry, chunk_entries
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from structlog.contextvars import bind_contextvars
+
+from orchestrator.batches import Batches
+from orchestrator.rollout.contexts import JobContexts
+from orchestrator.rollout.episode import failed_episode, roll_out
+from orchestrator.rollout.metrics import RolloutMetrics
+from orchestrator.rollout.plan import Plan, plan_of
+from orchestrator.rollout.store import RENEW_SECONDS, Chunk, RolloutStore
+from orchestrator.rollout.student import Student
+from orchestrator.rollout.teacher import Teacher
+
+# A restarted Redis is back within seconds. Later, the finished episodes are given up: they are made again.
+APPEND_PATIENCE_SECONDS = 60.0
+APPEND_PAUSE_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+class ChunkRunner:
+    """Works on chunks; `slots` bounds the episodes in flight in this process."""
+
+    def __init__(
+        self,
+        store: RolloutStore,
+        batches: Batches,
+        contexts: JobContexts,
+        student: Student,
+        teacher: Teacher,
+        slots: asyncio.Semaphore,
+        metrics: RolloutMetrics,
+    ) -> None:
+        self.store = store
+        self.batches = batches
+        self.contexts = contexts
+        self.student = student
+        self.teacher = teacher
+        self.slots = slots
+        self.metrics = metrics
+
+    async def run(self, chunk: Chunk) -> None:
+        """Make what is missing of the chunk; nothing when another worker has it or the job wants no more episodes.
+
+        Raises a Problem when this machine lacks the job's student or data, RedisError when Redis stays away.
+        """
+        bind_contextvars(job_id=chunk.job_id, purpose=chunk.purpose, step=chunk.step, chunk=chunk.number)
+        holder = secrets.token_hex(8)
+        if not await self.store.is_running(chunk.job_id) or not await self.store.take(chunk, holder):
+            return
+        rolling = asyncio.create_task(self._roll_out_missing(chunk))
+        keeping = asyncio.create_task(self._keep_lease(chunk, holder))
+        try:
+            await asyncio.wait({rolling, keeping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            rolling.cancel()
+            keeping.cancel()
+            await asyncio.wait({rolling, keeping})
+            await self.store.drop(chunk, holder)
+        if not rolling.cancelled():
+            rolling.result()
+
+    async def _roll_out_missing(self, chunk: Chunk) -> None:
+        manifest = await self.batches.manifest(chunk.job_id, chunk.purpose, chunk.step)
+        if manifest is None:
+            log.warning("chunk_without_manifest")
+            return
+        entries = await self.store.missing(chunk, chunk_entries(manifest, chunk.number))
+        plan = plan_of(await self.contexts.of(chunk.job_id), manifest)
+        async with asyncio.TaskGroup() as group:
+            for entry in entries:
+                group.create_task(self._deliver(plan, entry))
+
+    async def _deliver(self, plan: Plan, entry: ManifestEntry) -> None:
+        """Make one episode and append it, whatever became of it."""
+        async with self.slots:
+            with self.metrics.in_flight.track_inprogress():
+                episode = await self._complete(plan, entry)
+            if await patiently(lambda: self.store.append(episode)):
+                self.metrics.observe(episode)
+
+    async def _complete(self, plan: Plan, entry: ManifestEntry) -> Episode:
+        """The episode; a defect in a task or of ours fails this one only, and is logged with its traceback."""
+        started_at = time.time()
+        rolled = roll_out(plan, entry, self.student, self.teacher)
+        (outcome,) = await asyncio.gather(rolled, return_exceptions=True)
+        if isinstance(outcome, Episode):
+            if outcome.failure is not None:
+                log.warning("episode_failed", episode_id=entry.episode_id, code=outcome.failure.code)
+            return outcome
+        log.error("episode_crashed", episode_id=entry.episode_id, exc_info=outcome)
+        failure = Failure(code="internal_error", detail=f"{type(outcome).__name__}: {outcome}")
+        return failed_episode(plan, entry, failure, started_at)
+
+    async def _keep_lease(self, chunk: Chunk, holder: str) -> None:
+        """Returns when the chunk is another worker's or the job wants no more episodes."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            try:
+                if not await self.store.keep(chunk, holder) or not await self.store.is_running(chunk.job_id):
+                    log.info("chunk_stopped")
+                    return
+            except RedisError as error:
+                log.warning("lease_not_renewed", cause=str(error))
+
+
+async def patiently(write: Callable[[], Awaitable[bool]]) -> bool:
+    """Repeat an idempotent write while Redis is away. Raises RedisError when it stays away."""
+    deadline = time.monotonic() + APPEND_PATIENCE_SECONDS
+    while True:
+        try:
+            return await write()
+        except (RedisConnectionError, RedisTimeoutError):
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(APPEND_PAUSE_SECONDS)

@@ -1,0 +1,57 @@
+"""Keeps control tokens out of text that others wrote: guidance that says `<|im_end|>` must not end the turn."""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+# A Unicode noncharacter: never part of exchanged text, and no tokenizer's control token.
+MARK = "\ufdd0"
+HIDDEN = re.compile(f"{MARK}([0-9a-fA-F]*){MARK}")
+
+
+class ControlTokens:
+    """Encodes rendered chats so that only the template itself writes control tokens.
+
+    `tokenizer` finds control tokens in text, `plain_tokenizer` is the same one made with `split_special_tokens=True`.
+    """
+
+    def __init__(self, tokenizer: Any, plain_tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.plain_tokenizer = plain_tokenizer
+        self.ids = control_ids(tokenizer)
+        names = [tokenizer.convert_ids_to_tokens(token_id) for token_id in self.ids]
+        longest_first = sorted([*names, MARK], key=len, reverse=True)
+        self.pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+
+    def hide(self, text: str) -> str:
+        """The text with each control token's name replaced by a marked hexadecimal copy, which survives a template."""
+        return self.pattern.sub(lambda found: f"{MARK}{found[0].encode().hex()}{MARK}", text)
+
+    def encode(self, rendered: str) -> list[int]:
+        """Token ids of a rendered chat; what `hide` replaced becomes ordinary text again."""
+        pieces = HIDDEN.split(rendered)
+        ids: list[int] = []
+        for index, piece in enumerate(pieces):
+            ids.extend(self._plain(bytes.fromhex(piece).decode()) if index % 2 else self._encode(piece))
+        return ids
+
+    def _encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False)) if text else []
+
+    def _plain(self, text: str) -> list[int]:
+        ids = list(self.plain_tokenizer.encode(text, add_special_tokens=False))
+        if not self.ids.isdisjoint(ids):
+            # A word-level vocabulary finds the control token as a word; apart, its characters are not that word.
+            ids = list(self.plain_tokenizer.encode(" ".join(text), add_special_tokens=False))
+        return without(ids, self.ids)
+
+
+def control_ids(tokenizer: Any) -> frozenset[int]:
+    """Ids of the tokens that steer the dialogue. The unknown token is ordinary: any text may hold it."""
+    added = {token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return frozenset((added | set(tokenizer.all_special_ids)) - {tokenizer.unk_token_id})
+
+
+def without(ids: list[int], unwanted: Collection[int]) -> list[int]:
+    """The ids, less the unwanted ones."""
+    return [token_id for token_id in ids if token_id not in unwanted]

@@ -1,0 +1,129 @@
+"""An episode that is being made: its tokens only ever grow."""
+
+import hashlib
+import time
+from collections.abc import Sequence
+
+from contracts.episodes import Attempt, Episode, Failure, Guidance, Outcome
+from contracts.guidance import GuidanceRequest, GuidanceResponse, Turn
+from contracts.manifests import ManifestEntry
+
+from orchestrator.rollout.plan import Plan
+from orchestrator.rollout.student import Answer, Sampling
+
+
+class Dialogue:
+    """Prompt, attempts and guidance of one episode. `context_ids` is what the student sees next."""
+
+    def __init__(self, plan: Plan, entry: ManifestEntry) -> None:
+        self.plan = plan
+        self.entry = entry
+        self.question = plan.job.questions[entry.question_id]
+        messages = plan.job.task.messages(self.question)
+        self.turns = [Turn.model_validate(message) for message in messages]
+        self.asked = messages[-1]["content"]
+        self.prompt_ids: Sequence[int] = plan.job.chat.prompt_ids(messages)
+        self.context_ids = list(self.prompt_ids)
+        self.attempts: list[Attempt] = []
+        self.guidances: list[Guidance] = []
+        self.started_at = time.time()
+
+    @property
+    def over(self) -> bool:
+        """Solved, out of attempts, or out of context."""
+        solved = bool(self.attempts) and self.attempts[-1].reward > 0
+        return solved or len(self.attempts) == self.plan.max_attempts or not self._fits([])
+
+    def sampling(self) -> Sampling:
+        """How the next answer is sampled; each attempt has its own seed."""
+        seed = attempt_seed(self.entry.seed, len(self.attempts) + 1)
+        return Sampling(self.plan.max_answer_tokens, self.plan.temperature, seed)
+
+    def add_answer(self, answer: Answer) -> None:
+        """Verify an answer and append it as the student sampled it."""
+        text = self.plan.job.chat.text_of(answer.token_ids)
+        outcome = self._outcome(answer, text)
+        self.attempts.append(
+            Attempt(
+                token_ids=answer.token_ids,
+                logprobs=answer.logprobs,
+                version_spans=answer.version_spans,
+                text=text,
+                outcome=outcome,
+                reward=1.0 if outcome == "correct" else 0.0,
+                finish_reason=answer.finish_reason,
+                latency_seconds=answer.latency_seconds,
+            )
+        )
+        self.turns.append(Turn(role="assistant", content=text))
+        self.context_ids += answer.token_ids
+
+    def guidance_request(self) -> GuidanceRequest:
+        """What the teacher is told about the latest answer."""
+        teacher, attempt = self.plan.teacher, len(self.attempts)
+        return GuidanceRequest(
+            job_id=self.plan.job.job_id,
+            episode_id=self.entry.episode_id,
+            attempt=attempt,
+            teacher=teacher,
+            question=self.asked,
+            dialogue=self.turns,
+            latest_answer=self.attempts[-1].text,
+            ground_truth=self.question.answer if teacher.ground_truth else None,
+            seed=attempt_seed(self.entry.seed, attempt),
+        )
+
+    def add_guidance(self, guidance: GuidanceResponse) -> bool:
+        """Append a user turn with the guidance. False, and nothing is added, when no answer would fit behind it."""
+        chat = self.plan.job.chat
+        ended = self.context_ids[-1] == chat.end_of_turn_id
+        token_ids = chat.user_turn_ids(guidance.text, ended)
+        if not self._fits(token_ids):
+            return False
+        self.guidances.append(
+            Guidance(
+                token_ids=token_ids,
+                text=guidance.text,
+                provider=guidance.provider,
+                model=guidance.model,
+                prompt_tokens=guidance.prompt_tokens,
+                completion_tokens=guidance.completion_tokens,
+                price_usd=guidance.price_usd,
+                latency_seconds=guidance.latency_seconds,
+            )
+        )
+        self.turns.append(Turn(role="user", content=guidance.text))
+        self.context_ids += token_ids
+        return True
+
+    def close(self, failure: Failure | None = None) -> Episode:
+        """The record of what happened."""
+        return Episode(
+            episode_id=self.entry.episode_id,
+            job_id=self.plan.job.job_id,
+            purpose=self.plan.purpose,
+            step=self.plan.step,
+            question_id=self.entry.question_id,
+            sample=self.entry.sample,
+            prompt_token_ids=list(self.prompt_ids),
+            attempts=self.attempts,
+            guidances=self.guidances,
+            failure=failure,
+            started_at=self.started_at,
+            finished_at=time.time(),
+        )
+
+    def _outcome(self, answer: Answer, text: str) -> Outcome:
+        if answer.finish_reason == "length":
+            return "truncated"
+        return self.plan.job.task.verify(self.question, text).outcome
+
+    def _fits(self, token_ids: Sequence[int]) -> bool:
+        room = self.plan.job.chat.context_length - self.plan.max_answer_tokens
+        return len(self.context_ids) + len(token_ids) <= room
+
+
+def attempt_seed(episode_seed: int, attempt: int) -> int:
+    """Seed of one attempt (k from 1), 31 bits: attempts of one episode share no randomness."""
+    digest = hashlib.blake2b(f"{episode_seed}/{attempt}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest) >> 1

@@ -1,0 +1,64 @@
+"""Hands chunks of episodes to the rollout workers: Celery on the Redis broker, ids only."""
+
+from celery import Celery
+from contracts.episodes import Purpose
+from kombu.exceptions import OperationalError
+
+QUEUE = "rollout"
+CHUNK_TASK = "rollout.chunk"
+
+# A broker answers within milliseconds; longer means that it is gone, and the controller's next tick tries again.
+BROKER_TIMEOUT_SECONDS = 2.0
+# A chunk that nobody took for so long was dispatched again since; dropping it keeps the queue from growing for ever.
+MESSAGE_LIFE_SECONDS = 600
+
+
+def create_celery(redis_url: str) -> Celery:
+    """The Celery app that the sender and the workers share. Messages are JSON; no result is ever stored.
+
+    Messages are acknowledged when a worker takes them (early), for recovery belongs to the controller: a chunk whose
+    lease expired and whose episodes are missing is dispatched again. Late acknowledgement would only add Celery's own
+    redelivery after its visibility time-out of an hour, to workers that are still busy with the chunk. Should Celery
+    deliver twice all the same, the chunk's lease and the episode index make the second one do nothing.
+    """
+    app = Celery("rollout", broker=redis_url, set_as_current=False)
+    app.conf.update(
+        task_default_queue=QUEUE,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=False,
+        task_publish_retry=False,
+        broker_transport_options={
+            "global_keyprefix": "socratic:celery:",
+            "socket_timeout": BROKER_TIMEOUT_SECONDS,
+            "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
+        },
+    )
+    return app
+
+
+class ChunkSender:
+    """The controller's end of the queue."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.app = create_celery(redis_url)
+        # One try: the controller's next tick is the retry.
+        self.app.conf.broker_transport_options |= {"max_retries": 0}
+
+    def send(self, job_id: str, purpose: Purpose, step: int, chunk: int) -> None:
+        """Queue one chunk; blocks for at most some seconds. Raises ConnectionError when the broker does not answer."""
+        try:
+            self.app.send_task(
+                CHUNK_TASK,
+                (job_id, purpose, step, chunk),
+                queue=QUEUE,
+                expires=MESSAGE_LIFE_SECONDS,
+                ignore_result=True,
+            )
+        except OperationalError as error:
+            raise ConnectionError(f"the chunk could not be queued: {error}") from error
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.app.close()

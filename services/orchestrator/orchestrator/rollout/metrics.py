@@ -1,0 +1,33 @@
+"""What a rollout worker measures."""
+
+from contracts import metrics as names
+from contracts.episodes import Episode
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from orchestrator.dialogue import outcome_of
+
+# From a stub's milliseconds to a large model with a slow teacher.
+SECONDS_BUCKETS = (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000)
+
+
+class RolloutMetrics:
+    """Observer of finished episodes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.episodes = Counter(
+            names.EPISODES_TOTAL,
+            "Episodes made, by the outcome of their last attempt, or `failed`.",
+            ["purpose", "outcome"],
+            registry=registry,
+        )
+        self.seconds = Histogram(
+            names.EPISODE_SECONDS, "Time to make an episode.", ["purpose"], buckets=SECONDS_BUCKETS, registry=registry
+        )
+        self.tokens = Counter(names.STUDENT_TOKENS_TOTAL, "Tokens sampled.", ["purpose"], registry=registry)
+        self.in_flight = Gauge(names.EPISODES_IN_FLIGHT, "Episodes being made.", registry=registry)
+
+    def observe(self, episode: Episode) -> None:
+        """Count an episode that arrived for the first time."""
+        self.episodes.labels(episode.purpose, outcome_of(episode)).inc()
+        self.seconds.labels(episode.purpose).observe(episode.finished_at - episode.started_at)
+        self.tokens.labels(episode.purpose).inc(sum(len(attempt.token_ids) for attempt in episode.attempts))

@@ -1,0 +1,61 @@
+"""A job as a rollout worker needs it, and what that means for the episodes of one manifest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contracts.episodes import Purpose
+from contracts.jobs import JobSpec, TeacherSpec
+from contracts.manifests import Manifest
+from tasks.base import Question, Task
+
+from orchestrator.rollout.chat import StudentChat
+from orchestrator.rollout.student import Policy
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """Everything of a job that its episodes share."""
+
+    job_id: str
+    spec: JobSpec
+    task: Task
+    questions: Mapping[str, Question]
+    chat: StudentChat
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the episodes of one manifest are made. `max_attempts` is K of the paper."""
+
+    job: JobContext
+    purpose: Purpose
+    step: int
+    policy: Policy
+    max_attempts: int
+    temperature: float
+    max_answer_tokens: int
+    timeout_seconds: float
+    teacher: TeacherSpec
+
+
+def plan_of(job: JobContext, manifest: Manifest) -> Plan:
+    """Training and evaluation differ in K and temperature only."""
+    sampled = job.spec.evaluation if manifest.purpose == "eval" else job.spec.rollout
+    return Plan(
+        job=job,
+        purpose=manifest.purpose,
+        step=manifest.step,
+        policy=Policy(job.job_id, manifest.policy_version),
+        max_attempts=sampled.max_attempts,
+        temperature=sampled.temperature,
+        max_answer_tokens=job.spec.rollout.max_answer_tokens,
+        timeout_seconds=job.spec.rollout.episode_timeout_seconds,
+        teacher=teacher_of(job.spec),
+    )
+
+
+def teacher_of(spec: JobSpec) -> TeacherSpec:
+    """The job's teacher; without guidance (the paper's ablation w/o tg) it says the fixed retry text."""
+    if spec.method.name == "socratic_po" and not spec.method.guidance:
+        return TeacherSpec(provider="retry")
+    return spec.teacher

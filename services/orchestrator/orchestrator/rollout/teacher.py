@@ -1,0 +1,58 @@
+"""The teacher gateway (`POST /v1/guidance`). It owns the retries towards teachers; here only the gateway is retried."""
+
+import aiohttp
+import msgspec
+from contracts.guidance import GuidanceRequest, GuidanceResponse
+from pydantic import ValidationError
+
+from orchestrator.rollout.http_client import Reply, post
+from orchestrator.rollout.retries import RolloutError, Unavailable, ask_until
+
+PASSING_STATUSES = frozenset({429, 503})
+
+
+class _Problem(msgspec.Struct):
+    code: str = "gateway_refused"
+    detail: str = ""
+
+
+class Teacher:
+    """Client of the gateway."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self.session = session
+        self.url = f"{url.rstrip('/')}/v1/guidance"
+
+    async def guide(self, request: GuidanceRequest, deadline: float) -> GuidanceResponse:
+        """Guidance on a wrong answer; asks again while the gateway is away or busy, as late as it asks for.
+
+        deadline: in the event loop's time. Raises RolloutError with the gateway's own code and words.
+        """
+        body = request.model_dump_json().encode()
+
+        async def ask() -> GuidanceResponse:
+            return read_guidance(await post(self.session, self.url, body, "gateway_unreachable"))
+
+        return await ask_until(deadline, ask)
+
+
+def read_guidance(reply: Reply) -> GuidanceResponse:
+    """Check one reply of the gateway. Raises Unavailable for 429 and 503, RolloutError for any other refusal."""
+    if reply.status != 200:
+        problem = _problem(reply)
+        if reply.status in PASSING_STATUSES:
+            raise Unavailable(problem.code, problem.detail, reply.retry_after)
+        raise RolloutError(problem.code, problem.detail)
+    try:
+        return GuidanceResponse.model_validate_json(reply.body)
+    except ValidationError as error:
+        raise RolloutError("gateway_contract", f"the teacher gateway's reply breaks its contract: {error}") from error
+
+
+def _problem(reply: Reply) -> _Problem:
+    try:
+        problem = msgspec.json.decode(reply.body, type=_Problem)
+    except msgspec.MsgspecError:
+        problem = _Problem()
+    problem.detail = problem.detail or f"the teacher gateway answered {reply.status}: {reply.shown}"
+    return problem

@@ -1,0 +1,81 @@
+"""Create, list, show and cancel jobs."""
+
+from typing import Annotated
+
+from contracts.errors import Problem
+from contracts.jobs import JobSpec
+from contracts.statuses import TERMINAL, JobStatus, check_transition
+from contracts.views import Job, Page
+from fastapi import APIRouter, Header, Query, Response
+
+from orchestrator.job_row import JobRow
+from orchestrator.progress import job_view
+from orchestrator.routes.common import Deps, JobOfPath, Services, page
+from orchestrator.validation.validator import Findings
+
+# Jobs looked at in one go while a list is filtered by status.
+FILTER_JOBS = 100
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+
+@router.post("", status_code=201)
+async def create_job(
+    spec: JobSpec,
+    services: Deps,
+    response: Response,
+    dry_run: bool = False,
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> Job | Findings:
+    """Check a job and queue it. `dry_run` only checks; the same Idempotency-Key never makes a second job."""
+    if dry_run:
+        response.status_code = 200
+        return await services.validator.check(spec)
+    job_id = await services.store.made_under(idempotency_key) if idempotency_key else None
+    if job_id is None:
+        await services.validator.check(spec)
+        job_id = await services.store.create(spec, idempotency_key)
+    row = await services.store.job(job_id)
+    if row is None or row.spec != spec:
+        detail = "Idempotency-Key: it was used for another job; take a new key for a new job."
+        raise Problem(422, "idempotency_key_reused", detail, field="Idempotency-Key")
+    response.headers["Location"] = f"/v1/jobs/{job_id}"
+    return await view(services, row)
+
+
+@router.get("")
+async def list_jobs(
+    services: Deps,
+    status: JobStatus | None = None,
+    after: Annotated[str | None, Query(description="Job id: only older jobs.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Page[Job]:
+    """Jobs, newest first."""
+    rows: list[JobRow] = []
+    while len(rows) <= limit:
+        job_ids = await services.store.newest_ids(after, FILTER_JOBS)
+        if not job_ids:
+            break
+        rows += [row for row in await services.store.jobs(job_ids) if status in (None, row.status)]
+        after = job_ids[-1]
+    jobs = [await view(services, row) for row in rows[: limit + 1]]
+    return page(jobs, [job.id for job in jobs], limit)
+
+
+@router.get("/{job_id}")
+async def get_job(row: JobOfPath, services: Deps) -> Job:
+    """One job with its progress."""
+    return await view(services, row)
+
+
+@router.post("/{job_id}/cancel", status_code=202)
+async def cancel_job(row: JobOfPath, services: Deps) -> Job:
+    """End a job; asking again does nothing, a job that ended by itself answers 409."""
+    before = await services.store.cancel(row.id)
+    if before in TERMINAL and before != JobStatus.CANCELLED:
+        check_transition(before, JobStatus.CANCELLING)
+    return await view(services, await services.store.job(row.id) or row)
+
+
+async def view(services: Services, row: JobRow) -> Job:
+    """The job as the API shows it."""
+    return job_view(row, await services.store.steps(row.id), await services.store.evaluations(row.id))

@@ -1,0 +1,46 @@
+"""A job in numbers: training steps and evaluations."""
+
+from typing import Any
+
+from contracts.errors import Problem
+from contracts.records import EvaluationRecord, StepRecord
+from contracts.views import Page
+from fastapi import APIRouter
+
+from orchestrator.routes.common import Deps, JobOfPath, Limit, as_integer, page, plain
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
+
+
+@router.get("/steps")
+async def list_steps(row: JobOfPath, services: Deps, after: str | None = None, limit: Limit = 100) -> Page[StepRecord]:
+    """Trained steps in order; `after` is a step number."""
+    behind = as_integer(after)
+    records = [record for record in await services.store.steps(row.id) if record.step > behind]
+    return page(records, [str(record.step) for record in records], limit)
+
+
+@router.get("/steps/{step}")
+async def get_step(row: JobOfPath, services: Deps, step: int) -> dict[str, Any]:
+    """One step: its manifest, how many episodes arrived, and its record (null until it is trained)."""
+    manifest = await services.batches.manifest(row.id, "train", step)
+    if manifest is None:
+        raise Problem(404, "step_not_found", f"Step {step} of job {row.id} was not opened yet.", field="step")
+    record = await services.store.step(row.id, step)
+    return {
+        "object": "step",
+        "step": step,
+        "record": record.model_dump(mode="json") if record else None,
+        "episodes_arrived": await services.batches.arrived(row.id, "train", step),
+        "manifest": plain(manifest),
+    }
+
+
+@router.get("/evaluations")
+async def list_evaluations(
+    row: JobOfPath, services: Deps, after: str | None = None, limit: Limit = 100
+) -> Page[EvaluationRecord]:
+    """Finished evaluations in order; `after` is a step number."""
+    behind = as_integer(after)
+    records = [record for record in await services.store.evaluations(row.id) if record.step > behind]
+    return page(records, [str(record.step) for record in records], limit)

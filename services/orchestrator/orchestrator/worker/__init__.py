@@ -1,0 +1,1 @@
+"""The rollout worker process: Celery hands it chunks, one event loop rolls all of them out."""

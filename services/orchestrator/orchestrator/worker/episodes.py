@@ -1,0 +1,91 @@
+"""What lives on the worker's event loop: connections, the runner of chunks, the heartbeat."""
+
+import asyncio
+import os
+import socket
+from contextlib import AsyncExitStack
+
+import structlog
+from prometheus_client import CollectorRegistry
+from redis.exceptions import RedisError
+
+from orchestrator.batches import Batches
+from orchestrator.redis_client import connect
+from orchestrator.rollout.chunk import ChunkRunner
+from orchestrator.rollout.contexts import JobContexts
+from orchestrator.rollout.http_client import open_session
+from orchestrator.rollout.metrics import RolloutMetrics
+from orchestrator.rollout.store import HEARTBEAT_EVERY_SECONDS, Chunk, RolloutStore
+from orchestrator.rollout.student import Student
+from orchestrator.rollout.teacher import Teacher
+from orchestrator.store import Store
+from orchestrator.worker.settings import WorkerSettings
+
+log = structlog.get_logger()
+
+
+class Episodes:
+    """All chunks of this process. Every method runs on the event loop."""
+
+    def __init__(self, settings: WorkerSettings, registry: CollectorRegistry) -> None:
+        self.settings = settings
+        self.instance = f"{socket.gethostname()}-{os.getpid()}"
+        self.metrics = RolloutMetrics(registry)
+        self.chunks: set[asyncio.Task[None]] = set()
+        self.closing = False
+        self._resources = AsyncExitStack()
+
+    async def open(self) -> None:
+        """Connect and begin to beat."""
+        settings = self.settings
+        redis = connect(settings.redis_url)
+        self._resources.push_async_callback(redis.aclose)
+        session = await self._resources.enter_async_context(open_session())
+        self.store = RolloutStore(redis)
+        self.runner = ChunkRunner(
+            store=self.store,
+            batches=Batches(redis),
+            contexts=JobContexts(Store(redis), settings.model_roots, settings.data_roots),
+            student=Student(session, settings.student_url),
+            teacher=Teacher(session, settings.gateway_url),
+            slots=asyncio.Semaphore(settings.worker_episodes),
+            metrics=self.metrics,
+        )
+        self.heart = asyncio.create_task(self._beat())
+
+    async def run(self, chunk: Chunk) -> None:
+        """Roll a chunk out; raises what ChunkRunner.run raises. Does nothing once the process is ending."""
+        if self.closing:
+            return
+        task = asyncio.create_task(self.runner.run(chunk))
+        self.chunks.add(task)
+        try:
+            await asyncio.wait({task})
+        finally:
+            self.chunks.discard(task)
+        if not task.cancelled():
+            task.result()
+
+    def give_back(self) -> None:
+        """End all chunks now and give their leases back, so that other workers take them over at once."""
+        self.closing = True
+        for task in self.chunks:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Disconnect."""
+        self.heart.cancel()
+        await asyncio.wait({self.heart})
+        try:
+            await self.store.leave(self.instance)
+        except RedisError as error:
+            log.warning("heartbeat_left_behind", cause=str(error))
+        await self._resources.aclose()
+
+    async def _beat(self) -> None:
+        while True:
+            try:
+                await self.store.beat(self.instance, {"chunks": len(self.chunks)})
+            except RedisError as error:
+                log.warning("heartbeat_missed", cause=str(error))
+            await asyncio.sleep(HEARTBEAT_EVERY_SECONDS)

@@ -1,0 +1,142 @@
+"""Every bad job is refused at creation with a problem that names field and fix, and nothing is started."""
+
+import json
+
+import aiohttp
+import pytest
+from contracts.errors import Problem
+from orchestrator.neighbours import Neighbours
+
+
+def refused(api, store, body, field, *words, status=422):
+    """Post a body; the problem names `field` and contains the words; Redis stays without jobs."""
+    answer = api.post("/v1/jobs", json=body)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert field in [error["field"] for error in problem.get("errors", [])] or field is None, problem
+    for word in words:
+        assert word in problem["detail"], problem["detail"]
+    assert problem["request_id"]
+    assert not list(store.scan_iter("socratic:job*"))
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"task.name": "alchemy"}, "task.name", ["materials"]),
+        ({"task.options": {"colour": "red"}}, "task.options.colour", ["train_questions"]),
+        ({"task": {"name": "sciknoweval", "options": {"path": "/etc", "domain": "physics"}}}, "task.options.path", []),
+        ({"student.model": "nobody"}, "student.model", ["config.json"]),
+        ({"student.model": "/etc"}, "student.model", ["model roots"]),
+        ({"student.model": "../../../etc"}, "student.model", ["model roots"]),
+        ({"student.model": "stu\0dent"}, "student.model", []),
+        ({"student.model": "x" * 5000}, "student.model", []),
+        ({"teacher.provider": "oracle"}, "teacher.provider", ["tutor"]),
+        ({"teacher": {"provider": "openai_compatible"}}, "teacher", ["base_url"]),
+        (
+            {"teacher": {"provider": "openai_compatible", "base_url": "http://x/v1", "model": "m"}},
+            "teacher.provider",
+            ["no key is set"],
+        ),
+        ({"rollout.max_attempts": -1}, "rollout.max_attempts", []),
+        ({"rollout.max_attempts": 0}, "rollout.max_attempts", []),
+        ({"rollout.prompts_per_step": 21}, "rollout.prompts_per_step", ["20"]),
+        ({"evaluation.questions": 7}, "evaluation.questions", ["6"]),
+        ({"rollout.max_answer_tokens": 400}, "rollout.max_answer_tokens", ["512", "at most"]),
+        ({"training.steps": None}, "training.steps", []),
+        ({"training.optimizer": "sgd"}, "training.optimizer", []),
+        ({"method": {"name": "magic"}}, "method", ["reinforce_pp"]),
+        ({"name": ""}, "name", []),
+    ],
+    ids=lambda value: json.dumps(value)[:40] if isinstance(value, dict) else None,
+)
+def test_bad_fields_are_named(api, store, job_body, changes, field, words):
+    refused(api, store, job_body(changes), field, *words)
+
+
+def test_a_method_and_its_attempts_must_agree(api, store, job_body):
+    body = job_body({"method": {"name": "reinforce_pp"}})
+    refused(api, store, body, None, "rollout.max_attempts to 1")
+
+
+def test_no_json_at_all(api):
+    answer = api.post("/v1/jobs", content=b"{not json", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_a_tokenizer_without_a_chat_template(api, store, job_body, model_root):
+    (model_root / "student" / "chat_template.jinja").unlink()
+    refused(api, store, job_body(), "student.model", "chat template")
+
+
+def test_a_chat_template_that_is_not_append_only(api, store, job_body, model_root):
+    forgetful = (
+        "{% for message in messages %}{% if message.role == 'user' or loop.last %}"
+        "{{ ('<u> ' if message.role == 'user' else '<a> ') + message.content + ' <end> ' }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<a> ' }}{% endif %}"
+    )
+    (model_root / "student" / "chat_template.jinja").write_text(forgetful)
+    refused(api, store, job_body(), "student.model", "append-only")
+
+
+def test_a_directory_without_a_tokenizer(api, store, job_body, model_root):
+    for path in (model_root / "student").glob("tokenizer*"):
+        path.unlink()
+    refused(api, store, job_body(), "student.model", "tokenizer")
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_broken_model_config(api, store, job_body, model_root, text):
+    (model_root / "student" / "config.json").write_text(text)
+    refused(api, store, job_body(), "student.model", "config.json")
+
+
+def test_a_symbolic_link_does_not_lead_out_of_the_roots(api, store, job_body, model_root, tmp_path):
+    outside = tmp_path / "elsewhere"
+    (model_root / "student").rename(outside)
+    (model_root / "student").symlink_to(outside)
+    refused(api, store, job_body(), "student.model", "model roots")
+
+
+def test_the_tutor_teaches_only_its_own_task(api, store, job_body, tmp_path):
+    (tmp_path / "data").mkdir()
+    task = {"name": "sciknoweval", "options": {"path": "data", "domain": "physics"}}
+    refused(api, store, job_body({"task": task, "teacher": {"provider": "tutor"}}), "teacher.provider", "retry")
+
+
+def test_another_architecture_than_the_engine_serves(api, store, job_body, model_root, neighbours):
+    config = json.loads((model_root / "student" / "config.json").read_text())
+    other = model_root / "other"
+    other.mkdir()
+    (other / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 5}))
+    neighbours.clear()
+    teachers = [{"provider": "retry", "available": True, "detail": ""}]
+    neighbours.expect_request("/gateway/v1/teachers").respond_with_json({"data": teachers})
+    neighbours.expect_request("/engine/model_info").respond_with_json({"model_path": str(other)})
+    refused(api, store, job_body(), "student.model", "num_hidden_layers", "engine 5, student 3", "socratic up")
+
+
+@pytest.mark.parametrize("lost", ["gateway", "engine"])
+def test_a_neighbour_that_fails_is_a_503_with_retry_after(api, store, job_body, neighbours, model_root, lost):
+    neighbours.clear()
+    if lost == "engine":
+        teachers = [{"provider": "retry", "available": True, "detail": ""}]
+        neighbours.expect_request("/gateway/v1/teachers").respond_with_json({"data": teachers})
+    answer = refused(api, store, job_body(), None, status=503)
+    assert int(answer.headers["Retry-After"]) > 0
+    assert lost in answer.json()["code"]
+
+
+async def test_a_neighbour_that_is_not_there_is_a_503():
+    async with aiohttp.ClientSession() as session:
+        neighbours = Neighbours(session, "http://127.0.0.1:1", "http://127.0.0.1:1/")
+        with pytest.raises(Problem, match=r"http://127\.0\.0\.1:1/v1/teachers") as gateway:
+            await neighbours.teachers()
+        with pytest.raises(Problem, match="is it running") as engine:
+            await neighbours.served_model()
+    assert (gateway.value.status, gateway.value.code) == (503, "teacher_gateway_unreachable")
+    assert (engine.value.status, engine.value.code) == (503, "student_engine_unreachable")
+    assert gateway.value.retry_after == engine.value.retry_after == 5

@@ -1,0 +1,45 @@
+"""Manifests from a specification."""
+
+from orchestrator.openings import evaluation_manifest, train_manifest
+
+QUESTIONS = [f"q{index}" for index in range(20)]
+
+
+def test_a_batch_has_each_sample_of_each_question_once(job_spec):
+    manifest = train_manifest("job-1", job_spec(), QUESTIONS, 1)
+    assert len(manifest.entries) == 8
+    assert len({entry.episode_id for entry in manifest.entries}) == 8
+    first = manifest.entries[0]
+    assert first.episode_id == f"job-1/train/1/{first.question_id}/0"
+    assert [entry.sample for entry in manifest.entries] == [0, 1] * 4
+
+
+def test_equal_jobs_get_equal_questions_and_seeds_but_own_episodes(job_spec):
+    one = train_manifest("job-1", job_spec(), QUESTIONS, 3)
+    two = train_manifest("job-2", job_spec(), QUESTIONS, 3)
+    assert [(e.question_id, e.sample, e.seed) for e in one.entries] == [
+        (e.question_id, e.sample, e.seed) for e in two.entries
+    ]
+    assert not {e.episode_id for e in one.entries} & {e.episode_id for e in two.entries}
+
+
+def test_seeds_differ_between_episodes_steps_and_jobs_seeds(job_spec):
+    manifests = [
+        train_manifest("job-1", job_spec({"seed": seed}), QUESTIONS, step) for seed in (0, 1) for step in (1, 2, 3)
+    ]
+    seeds = [entry.seed for manifest in manifests for entry in manifest.entries]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_the_oldest_version_that_may_sample_a_batch(job_spec):
+    strict = job_spec()
+    loose = job_spec({"rollout.max_staleness": 2})
+    assert [train_manifest("j", strict, QUESTIONS, step).policy_version for step in (1, 2, 5)] == [0, 1, 4]
+    assert [train_manifest("j", loose, QUESTIONS, step).policy_version for step in (1, 2, 5)] == [0, 0, 2]
+
+
+def test_an_evaluation_asks_the_first_questions_once(job_spec):
+    manifest = evaluation_manifest("job-1", job_spec({"evaluation.questions": 3}), QUESTIONS, 4)
+    assert [entry.question_id for entry in manifest.entries] == ["q0", "q1", "q2"]
+    assert (manifest.purpose, manifest.step, manifest.policy_version) == ("eval", 4, 4)

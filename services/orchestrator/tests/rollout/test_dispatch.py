@@ -1,0 +1,23 @@
+"""What goes through the queue, and a queue that is not there."""
+
+import json
+
+import pytest
+import redis
+from orchestrator.rollout.dispatch import ChunkSender
+
+
+def test_messages_are_json_and_carry_ids_only(redis_url: str) -> None:
+    ChunkSender(redis_url).send("job-1", "train", 3, 2)
+    client = redis.Redis.from_url(redis_url)
+    message = json.loads(client.lindex("socratic:celery:rollout", 0))
+    assert message["content-type"] == "application/json"
+    assert message["headers"]["task"] == "rollout.chunk"
+    assert message["headers"]["ignore_result"] is True
+    client.close()
+
+
+def test_a_broker_that_is_away_is_a_connection_error() -> None:
+    sender = ChunkSender("redis://127.0.0.1:9/0")
+    with pytest.raises(ConnectionError, match="could not be queued"):
+        sender.send("job-1", "train", 3, 2)

@@ -1,0 +1,65 @@
+"""The client of the teacher gateway."""
+
+import asyncio
+
+import aiohttp
+import pytest
+from contracts.errors import Problem
+from contracts.guidance import GuidanceRequest, GuidanceResponse, Turn
+from contracts.jobs import TeacherSpec
+from orchestrator.rollout.retries import RolloutError
+from orchestrator.rollout.teacher import Teacher
+
+from .standins import HINT, Fault, Gateway, drop, respond, status
+
+REQUEST = GuidanceRequest(
+    job_id="job-1",
+    episode_id="job-1/train/1/q/0",
+    attempt=1,
+    teacher=TeacherSpec(),
+    question="choose",
+    dialogue=[Turn(role="user", content="choose")],
+    latest_answer="<answer> A </answer>",
+)
+
+
+async def ask(session: aiohttp.ClientSession, url: str, seconds: float = 10.0) -> GuidanceResponse:
+    return await Teacher(session, url).guide(REQUEST, asyncio.get_running_loop().time() + seconds)
+
+
+async def test_guidance(session: aiohttp.ClientSession, gateway: Gateway) -> None:
+    assert (await ask(session, gateway.url)).text == HINT
+    assert GuidanceRequest.model_validate(gateway.seen[0]) == REQUEST
+
+
+@pytest.mark.parametrize("fault", [status(503), status(429, {"Retry-After": "0"}), drop], ids=["503", "429", "drop"])
+async def test_only_an_absent_or_busy_gateway_is_asked_again(
+    session: aiohttp.ClientSession, gateway: Gateway, fault: Fault
+) -> None:
+    gateway.faults.append(fault)
+    assert (await ask(session, gateway.url)).text == HINT
+    assert len(gateway.seen) == 2
+
+
+async def test_retry_after_is_honoured(session: aiohttp.ClientSession, gateway: Gateway) -> None:
+    problem = Problem(429, "budget_reserved", "later").as_dict()
+    gateway.faults.append(status(429, {"Retry-After": "11"}, problem))
+    with pytest.raises(RolloutError) as caught:
+        await ask(session, gateway.url)
+    assert (caught.value.code, len(gateway.seen)) == ("budget_reserved", 1)
+
+
+@pytest.mark.parametrize("code", [400, 422, 500, 502, 504])
+async def test_the_gateways_own_failures_are_final(session: aiohttp.ClientSession, gateway: Gateway, code: int) -> None:
+    gateway.faults.append(status(code, body=Problem(code, "teacher_timeout", "no guidance within 60 s").as_dict()))
+    with pytest.raises(RolloutError) as caught:
+        await ask(session, gateway.url)
+    assert (caught.value.code, caught.value.detail) == ("teacher_timeout", "no guidance within 60 s")
+    assert len(gateway.seen) == 1
+
+
+async def test_a_broken_reply_is_named(session: aiohttp.ClientSession, gateway: Gateway) -> None:
+    gateway.faults.append(respond(lambda body: {"texts": []}))
+    with pytest.raises(RolloutError) as caught:
+        await ask(session, gateway.url)
+    assert caught.value.code == "gateway_contract"

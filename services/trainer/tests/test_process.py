@@ -1,0 +1,208 @@
+"""The real trainer process: kill -9 at random moments changes nothing."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import httpx2
+import pytest
+import redis
+from contracts import keys
+from contracts.policies import checkpoint_directory
+from trainer.checkpoint import steps_in
+from trainer.durable import sha256_of
+
+from .makers import JOB, episode, episodes_of_step, spec_of
+from .rig import (
+    WAIT_SECONDS,
+    events_of,
+    free_port,
+    job_field,
+    kill,
+    policy_version,
+    put_batches,
+    put_job,
+    settings_of,
+    start,
+    stop,
+    unacknowledged,
+    wait_until,
+)
+from .standin_engine import StandInEngine
+
+STEPS = 18
+KILLS = 10
+
+
+def put_long_job(client: "redis.Redis", student: Path, shuffle_seed: int) -> None:
+    put_job(client, spec_of(student.name, steps=STEPS, checkpoint_every=3, minibatches=2))
+    put_batches(client, [episodes_of_step(step) for step in range(1, STEPS + 1)], shuffle_seed)
+
+
+def reached(client: "redis.Redis", version: int) -> bool:
+    return policy_version(client) >= version
+
+
+def weights_at(data_root: Path, step: int = STEPS) -> str:
+    return sha256_of(checkpoint_directory(data_root, JOB, step) / "model.safetensors")
+
+
+def consumed_ids(data_root: Path) -> list[str]:
+    directories = [checkpoint_directory(data_root, JOB, step) for step in steps_in(data_root, JOB)]
+    states = [json.loads((directory / "state.json").read_text()) for directory in directories]
+    return [item for state in states for ids in state["consumed"].values() for item in ids]
+
+
+@pytest.fixture(scope="module")
+def unbroken(redis_server: str, student: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """SHA-256 of the last weights of a run that nobody disturbed."""
+    data_root, engine = tmp_path_factory.mktemp("unbroken"), StandInEngine(student)
+    with redis.Redis.from_url(redis_server) as client:
+        client.flushdb()
+        put_long_job(client, student, shuffle_seed=1)
+        process = start(settings_of(redis_server, engine.url, data_root, student))
+        wait_until(partial(reached, client, STEPS), "the unbroken run")
+        stop(process)
+        client.flushdb()
+    engine.stop()
+    assert process.exitcode == 0
+    return weights_at(data_root)
+
+
+def test_killed_at_random_moments(
+    unbroken: str, client: "redis.Redis", redis_url: str, engine: StandInEngine, student: Path, tmp_path: Path
+) -> None:
+    put_long_job(client, student, shuffle_seed=2)
+    rng, settings = random.Random(0), settings_of(redis_url, engine.url, tmp_path, student)
+    for number in range(KILLS):
+        process = start(settings)
+        target = min(policy_version(client) + rng.randint(0, 2), STEPS * (number + 1) // (KILLS + 1))
+        wait_until(partial(reached, client, target), "progress")
+        time.sleep(rng.uniform(0, 0.15))
+        kill(process)
+    last = start(settings)
+    wait_until(partial(reached, client, STEPS), "the last run")
+    stop(last)
+
+    assert weights_at(tmp_path) == unbroken
+    assert unacknowledged(client) == 0
+    consumed = consumed_ids(tmp_path)
+    assert len(consumed) == len(set(consumed)) == STEPS * 12
+    told = [event.record.step for event in events_of(client, "step.trained")]
+    assert told == list(range(1, STEPS + 1))
+    published = [event.policy_version for event in events_of(client, "policy.published")]
+    assert published == sorted(published)
+    lines = (tmp_path / "jobs" / JOB / "steps.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == told
+
+
+def test_lost_connections_and_a_damaged_checkpoint(
+    unbroken: str, client: "redis.Redis", redis_url: str, engine: StandInEngine, student: Path, tmp_path: Path
+) -> None:
+    """The episodes of the damaged checkpoint were acknowledged; they are found again all the same."""
+    put_long_job(client, student, shuffle_seed=3)
+    settings = settings_of(redis_url, engine.url, tmp_path, student)
+    process = start(settings)
+    while policy_version(client) < 11:
+        client.client_kill_filter(_type="normal", skipme=True)
+        time.sleep(0.02)
+    kill(process)
+    newest = max(steps_in(tmp_path, JOB))
+    path = checkpoint_directory(tmp_path, JOB, newest) / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
+    process = start(settings)
+    wait_until(partial(reached, client, STEPS), "the run on the older checkpoint")
+    stop(process)
+    assert weights_at(tmp_path) == unbroken
+    assert events_of(client, "trainer.resumed")[-1].step == newest - 3
+
+
+def test_bad_jobs_fail_by_name_and_the_trainer_lives_on(
+    client: "redis.Redis", redis_url: str, engine: StandInEngine, student: Path, tmp_path: Path
+) -> None:
+    process = start(settings_of(redis_url, engine.url, tmp_path, student))
+
+    def failure_of(job: str) -> str:
+        wait_until(lambda: job_field(client, "status", job) == "failed", f"{job} to fail")
+        return str(json.loads(job_field(client, "error", job))["code"])
+
+    put_job(client, spec_of("nowhere"), "missing")
+    assert failure_of("missing") == "student_missing"
+    put_job(client, spec_of(f"../../{student.name}"), "outside")
+    assert failure_of("outside") == "student_missing"
+
+    (tmp_path / "jobs" / "blocked").write_text("a file where a directory should be")
+    put_job(client, spec_of(student.name), "blocked")
+    assert failure_of("blocked") == "storage_failed"
+
+    client.set(keys.manifest("newer", "train", 1), b"another version")
+    put_job(client, spec_of(student.name), "newer")
+    assert failure_of("newer") == "contract_mismatch"
+
+    rng = random.Random(0)
+    explosive = [episode(rng, [reward], sample=int(reward), job="explosive") for reward in (0.0, 1.0)]
+    for item in explosive:
+        item.attempts[0].logprobs[:] = [-1e4] * len(item.attempts[0].logprobs)
+    put_batches(client, [explosive])
+    put_job(client, spec_of(student.name), "explosive")
+    assert failure_of("explosive") == "non_finite_gradient"
+    assert policy_version(client, "explosive") == 0
+
+    put_batches(client, [episodes_of_step(1)])
+    put_job(client, spec_of(student.name, steps=1))
+    wait_until(partial(reached, client, 1), "a good job")
+    stop(process)
+    assert process.exitcode == 0
+
+
+def test_a_cold_batch_is_counted_and_changes_nothing(
+    client: "redis.Redis", redis_url: str, engine: StandInEngine, student: Path, tmp_path: Path
+) -> None:
+    rng = random.Random(0)
+    put_job(client, spec_of(student.name, steps=2))
+    put_batches(client, [[episode(rng, [0.0, 1.0], step=step, sample=n) for n in range(3)] for step in (1, 2)])
+    process = start(settings_of(redis_url, engine.url, tmp_path, student))
+    wait_until(partial(reached, client, 2), "both steps")
+    stop(process)
+    assert [event.cold_batches for event in events_of(client, "batch.cold")] == [1, 2]
+    assert job_field(client, "cold_batches") == "2"
+    assert weights_at(tmp_path, 1) == weights_at(tmp_path, 2)
+    record = json.loads(client.hget(keys.steps(JOB), "2"))
+    assert (record["cold"], record["zero_gradient"], record["gradient_norm"]) == (True, True, 0.0)
+
+
+def test_the_command_serves_health_and_ends_on_sigterm(
+    client: "redis.Redis", redis_url: str, engine: StandInEngine, student: Path, tmp_path: Path
+) -> None:
+    """`python -m trainer` itself, waiting in the middle of a job."""
+    port = free_port()
+    settings = settings_of(redis_url, engine.url, tmp_path, student)
+    environment = {
+        "TRAINER_PORT": str(port),
+        "TRAINER_REDIS_URL": redis_url,
+        "TRAINER_STUDENT_URLS": json.dumps(settings.student_urls),
+        "TRAINER_DATA_ROOT": str(tmp_path),
+        "TRAINER_MODEL_ROOTS": json.dumps([str(student.parent)]),
+    }
+    put_job(client, spec_of(student.name))
+    put_batches(client, [episodes_of_step(1)])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "trainer"], env=os.environ | environment, stderr=subprocess.PIPE, text=True
+    )
+    wait_until(partial(reached, client, 1), "the first step")
+    assert client.exists(keys.heartbeat("trainer", "rank0"))
+    with httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        assert http.get("/healthz").status_code == 200
+        assert http.get("/readyz").status_code == 200
+        assert "socratic_training_steps_total 1.0" in http.get("/metrics").text
+    process.send_signal(signal.SIGTERM)
+    _, logs = process.communicate(timeout=WAIT_SECONDS)
+    assert process.returncode == 0
+    lines = [json.loads(line) for line in logs.splitlines()]
+    assert any(line["event"] == "step.trained" and line["job_id"] == JOB for line in lines)

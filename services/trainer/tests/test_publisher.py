@@ -1,0 +1,162 @@
+"""A swap counts only when it is proved by log-probabilities; a status code proves nothing."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from contracts.events import Event, PolicyPublished, PolicyRestored, PublishFailed
+from contracts.policies import policy_directory
+from trainer.canary import LENGTH, RESOLUTION, TOLERANCE, canary_ids, complaint_about
+from trainer.engine import Engine, EngineError
+from trainer.failures import JobFailure, JobStopped
+from trainer.policy import Policy
+from trainer.publisher import Publisher
+
+from .makers import JOB, VOCAB
+from .standin_engine import StandInEngine
+
+DEADLINE_SECONDS = 0.3
+
+
+@pytest.fixture
+def told() -> list[Event]:
+    return []
+
+
+@pytest.fixture
+def publisher(engine: StandInEngine, student: Path, tmp_path: Path, told: list[Event]) -> Iterator[Publisher]:
+    def pause(seconds: float) -> None:
+        time.sleep(min(seconds, 0.05))
+
+    client = Engine(engine.url)
+    yield Publisher([client], tmp_path, JOB, student, told.append, pause, DEADLINE_SECONDS)
+    client.close()
+
+
+@pytest.fixture
+def policy(student: Path) -> Policy:
+    return Policy.load(student, 1.0)
+
+
+def learn(policy: Policy, scale: float = 0.1) -> None:
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for tensor in policy.weights().values():
+            tensor.add_(torch.randn(tensor.shape, generator=generator), alpha=scale)
+
+
+def types_of(events: list[Event]) -> list[type]:
+    return [type(event) for event in events]
+
+
+def test_published_means_proved(publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event]) -> None:
+    publisher.publish(policy, 0)
+    learn(policy)
+    publisher.publish(policy, 1)
+    assert engine.version == f"{JOB}:1"
+    assert types_of(told) == [PolicyPublished, PolicyPublished]
+    gap = [event.canary_gap for event in told if isinstance(event, PolicyPublished)][1]
+    assert 0 <= gap < 1e-5
+
+
+@pytest.mark.parametrize("scale", [0.1, 1e-5])
+def test_an_engine_that_keeps_its_old_weights_is_never_counted(
+    publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event], scale: float
+) -> None:
+    """It answers 200 and shows the new version, as a known engine does; even an update below the tolerance is seen."""
+    publisher.publish(policy, 0)
+    engine.faults.add("stale")
+    learn(policy, scale)
+    with pytest.raises(JobFailure, match="canary") as error:
+        publisher.publish(policy, 1)
+    assert error.value.code == "publish_failed"
+    assert types_of(told).count(PolicyPublished) == 1
+    assert PublishFailed in types_of(told)
+    assert publisher.served is not None
+    assert publisher.served.version == 0
+
+
+@pytest.mark.parametrize(("fault", "message"), [("refusing", "out of memory"), ("mislabelled", "but serves default")])
+def test_an_engine_that_fails_is_named(
+    publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event], fault: str, message: str
+) -> None:
+    engine.faults.add(fault)
+    with pytest.raises(JobFailure, match=message):
+        publisher.publish(policy, 0)
+    assert set(types_of(told)) == {PublishFailed}
+
+
+def test_an_engine_that_recovers_is_published_to(
+    publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event]
+) -> None:
+    engine.faults.add("refusing")
+    publisher.pause = lambda _: engine.faults.clear()
+    publisher.publish(policy, 0)
+    assert types_of(told) == [PublishFailed, PolicyPublished]
+
+
+def test_an_engine_that_restarted_gets_its_policy_back(
+    publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event]
+) -> None:
+    publisher.publish(policy, 0)
+    publisher.watch()
+    engine.version = "default"
+    publisher.watch()
+    assert engine.version == f"{JOB}:0"
+    assert types_of(told) == [PolicyPublished, PolicyRestored]
+
+
+def test_an_engine_that_stays_away_fails_the_job(publisher: Publisher, policy: Policy, engine: StandInEngine) -> None:
+    publisher.publish(policy, 0)
+    engine.stop()
+    publisher.watch()
+    time.sleep(DEADLINE_SECONDS)
+    with pytest.raises(JobFailure, match="no answer from the student engine"):
+        publisher.watch()
+
+
+def test_waiting_for_an_engine_ends_when_the_trainer_is_asked_to(
+    publisher: Publisher, policy: Policy, engine: StandInEngine
+) -> None:
+    def stop(_: float) -> None:
+        raise JobStopped("asked")
+
+    publisher.pause = stop
+    engine.faults.add("refusing")
+    with pytest.raises(JobStopped):
+        publisher.publish(policy, 0)
+
+
+def test_old_policies_are_collected(publisher: Publisher, policy: Policy, tmp_path: Path) -> None:
+    for version in range(5):
+        publisher.publish(policy, version)
+    parent = policy_directory(tmp_path, JOB, 0).parent
+    assert sorted(path.name for path in parent.iterdir()) == ["v000002", "v000003", "v000004"]
+
+
+def test_canary_ids_lie_in_the_vocabulary() -> None:
+    for vocab_size in (5, VOCAB, 151_936):
+        ids = canary_ids(vocab_size)
+        assert len(ids) == LENGTH
+        assert all(0 <= token < vocab_size for token in ids)
+    assert len(set(canary_ids(151_936))) == LENGTH
+
+
+def test_canary_tells_versions_apart() -> None:
+    new, far, near = [-1.0, -2.0], [-1.0, -2.1], [-1.0, -2.0 - 3 * RESOLUTION]
+    assert complaint_about(new, new, far) is None
+    assert complaint_about([-1.0, -2.0 - 2 * TOLERANCE], new, None) is not None
+    assert complaint_about([-1.0, float("nan")], new, None) is not None
+    assert complaint_about(near, new, None) is None
+    assert complaint_about(near, new, near) is not None
+    assert complaint_about([-1.0, -2.0 + 1e-6], new, near) is None
+
+
+def test_an_engine_that_answers_nonsense_is_an_engine_error(engine: StandInEngine) -> None:
+    engine.generate = lambda body: (200, {"output_ids": []})  # type: ignore[method-assign]
+    client = Engine(engine.url)
+    with pytest.raises(EngineError, match="no input_token_logprobs"):
+        client.prompt_logprobs([1, 2, 3])
+    client.close()

@@ -1,0 +1,17 @@
+"""python -m trainer"""
+
+from servicekit.settings import parse_settings
+
+from trainer.app import run
+from trainer.settings import TrainerSettings
+
+PURPOSE = "Turns complete batches of episodes into new policy versions, and proves that the student engine serves them."
+
+
+def main() -> int:
+    """Read the settings and run."""
+    return run(parse_settings(TrainerSettings, "trainer", PURPOSE))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

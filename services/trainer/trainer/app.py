@@ -1,0 +1,32 @@
+"""Wiring: the training loop in the main thread, health and metrics beside it."""
+
+import signal
+import threading
+
+import torch
+from prometheus_client import CollectorRegistry
+from servicekit.logs import configure_logs
+
+from trainer.heartbeat import start_heartbeat
+from trainer.jobs import Trainer
+from trainer.meters import Meters
+from trainer.routes import create_app, start_server
+from trainer.settings import TrainerSettings
+from trainer.stopwatch import Stopwatch
+from trainer.store import Store, connect
+
+
+def run(settings: TrainerSettings) -> int:
+    """Train whatever runs, until SIGTERM or SIGINT. Returns the exit status."""
+    configure_logs("trainer", settings.log_level, settings.log_format)
+    torch.set_num_threads(settings.threads)
+    torch.use_deterministic_algorithms(True)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    registry, stopwatch = CollectorRegistry(), Stopwatch()
+    trainer = Trainer(settings, Store(connect(settings.redis_url)), Meters(registry), stopwatch, stopping)
+    server = start_server(create_app(trainer, registry), settings, stopping)
+    start_heartbeat(Store(connect(settings.redis_url)), stopwatch)
+    trainer.run()
+    return 0 if server.is_alive() else 1

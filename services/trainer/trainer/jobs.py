@@ -1,0 +1,107 @@
+"""The long-lived trainer: takes up whatever job is running, and outlives jobs and Redis outages."""
+
+import threading
+
+import msgspec
+import redis
+import structlog
+from contracts.policies import job_directory
+from pydantic import ValidationError
+
+from trainer.archive import StepLog
+from trainer.collector import Collector
+from trainer.engine import Engine
+from trainer.failures import JobFailure, JobStopped
+from trainer.locks import DirectoryBusy, sole_trainer
+from trainer.loop import TrainingLoop
+from trainer.meters import Meters
+from trainer.observers import Observers
+from trainer.policy import Policy
+from trainer.publisher import Publisher
+from trainer.settings import TrainerSettings
+from trainer.stopwatch import Stopwatch
+from trainer.store import Job, Store
+from trainer.students import find_student
+from trainer.update import Learner
+from trainer.vigil import Vigil
+
+POLL_SECONDS = 0.2
+# A supervisor has Redis back within a second or two; asking more often only fills the log.
+TROUBLE_PAUSE_SECONDS = 1.0
+log = structlog.get_logger()
+
+
+class Trainer:
+    """`trouble` says why no job can be worked on, for /readyz."""
+
+    def __init__(
+        self, settings: TrainerSettings, store: Store, meters: Meters, stopwatch: Stopwatch, stopping: threading.Event
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.meters = meters
+        self.stopwatch = stopwatch
+        self.stopping = stopping
+        self.trouble: str | None = "starting"
+        key = settings.student_api_key
+        self.engines = [Engine(url, key.get_secret_value() if key else None) for url in settings.student_urls]
+
+    def run(self) -> None:
+        """Until `stopping` is set. A job interrupted by a lost Redis is taken up again from its checkpoint."""
+        while not self.stopping.is_set():
+            try:
+                job_id = self.store.running_job()
+                self.trouble = None
+                if job_id is not None:
+                    with structlog.contextvars.bound_contextvars(job_id=job_id):
+                        self.work_on(job_id)
+            except redis.RedisError as error:
+                self.trouble = f"Redis: {error}"
+                log.error("redis_lost", error=str(error), next="the job goes on from its checkpoint")
+                self.stopping.wait(TROUBLE_PAUSE_SECONDS)
+            except DirectoryBusy as error:
+                self.trouble = str(error)
+                log.warning("directory_busy", error=str(error))
+                self.stopping.wait(TROUBLE_PAUSE_SECONDS)
+            self.stopping.wait(POLL_SECONDS)
+
+    def work_on(self, job_id: str) -> None:
+        """Until the job is over. Every way in which it can fail has a name that the job shows."""
+        try:
+            with sole_trainer(job_directory(self.settings.data_root, job_id)):
+                self.prepare(self.store.job(job_id)).run()
+        except JobStopped as stop:
+            log.info("job_left", reason=str(stop))
+        except JobFailure as failure:
+            self.fail(job_id, failure)
+        except (ValidationError, msgspec.MsgspecError) as error:
+            detail = f"the job's spec or a manifest is not of this version; run one release everywhere: {error}"
+            self.fail(job_id, JobFailure("contract_mismatch", detail))
+        except OSError as error:
+            self.fail(job_id, JobFailure("storage_failed", f"{error}; free space or mend TRAINER_DATA_ROOT"))
+
+    def fail(self, job_id: str, failure: JobFailure) -> None:
+        """The last checkpoint stays."""
+        log.error("job_failed", code=failure.code, detail=failure.detail)
+        self.store.fail(job_id, failure.as_problem())
+
+    def prepare(self, job: Job) -> TrainingLoop:
+        """Wire the parts of one job together."""
+        base = find_student(job.spec.student.model, self.settings.model_roots)
+        learner = Learner(Policy.load(base, job.spec.rollout.temperature), job.spec.training)
+        vigil = Vigil(self.store, job.id, self.stopping)
+        observers = Observers(self.store, job.id, self.meters, StepLog(self.settings.data_root, job.id))
+        publisher = Publisher(self.engines, self.settings.data_root, job.id, base, observers.tell, vigil.pause)
+        vigil.also = publisher.watch
+        return TrainingLoop(
+            job=job,
+            data_root=self.settings.data_root,
+            keep_checkpoints=self.settings.keep_checkpoints,
+            store=self.store,
+            learner=learner,
+            collector=Collector(self.store, job.id, learner.policy.vocab_size, vigil.look),
+            publisher=publisher,
+            observers=observers,
+            vigil=vigil,
+            stopwatch=self.stopwatch,
+        )

@@ -1,0 +1,125 @@
+"""The training loop of one job. It reads like the paper: collect, learn, commit, publish."""
+
+import time
+from pathlib import Path
+
+import torch
+from contracts.events import CheckpointCommitted, TrainerResumed
+from contracts.records import StepRecord
+
+from trainer import checkpoint
+from trainer.archive import archive_batch
+from trainer.batch import assemble
+from trainer.checkpoint import Checkpoint, CheckpointState
+from trainer.collector import Collector
+from trainer.methods import annotate
+from trainer.observers import Observers
+from trainer.publisher import Publisher
+from trainer.step_record import opened_at, record_of, timed
+from trainer.stopwatch import Stopwatch
+from trainer.store import Job, Store
+from trainer.update import Learner
+from trainer.vigil import STOP_POLL_SECONDS, Vigil
+
+
+class TrainingLoop:
+    """Trains one job from its newest checkpoint to its last step, then keeps the engine on the last policy."""
+
+    def __init__(
+        self,
+        job: Job,
+        data_root: Path,
+        keep_checkpoints: int,
+        store: Store,
+        learner: Learner,
+        collector: Collector,
+        publisher: Publisher,
+        observers: Observers,
+        vigil: Vigil,
+        stopwatch: Stopwatch,
+    ) -> None:
+        self.job = job
+        self.data_root = data_root
+        self.keep_checkpoints = keep_checkpoints
+        self.store = store
+        self.learner = learner
+        self.collector = collector
+        self.publisher = publisher
+        self.observers = observers
+        self.vigil = vigil
+        self.stopwatch = stopwatch
+        self.consumed: dict[int, list[str]] = {}  # by step, since the last checkpoint
+
+    def run(self) -> None:
+        """Ends by JobStopped (the job is over, or the trainer is to end) or JobFailure."""
+        done = self.resume()
+        for step in range(done + 1, self.job.spec.training.steps + 1):
+            self.train(step)
+        while True:
+            self.vigil.pause(STOP_POLL_SECONDS)
+            self.vigil.look()
+
+    def resume(self) -> int:
+        """Take up the newest checkpoint, or begin with the base student. Returns the step that it holds."""
+        self.stopwatch.reset()
+        found = checkpoint.newest(self.data_root, self.job.id)
+        step = found.state.step if found else 0
+        if found:
+            self.learner.restore(found.weights, found.optimizer, found.random_state, found.state.updates)
+        if found or self.job.policy_version is not None:
+            self.observers.tell(TrainerResumed(at=time.time(), step=step))
+        self.collector.replay()
+        self.collector.acknowledge(step)
+        self.deliver(step, found.state.record if found else None, found.state.opened_at if found else 0.0)
+        return step
+
+    def train(self, step: int) -> None:
+        """One step of the paper's algorithm."""
+        self.stopwatch.reset()
+        with self.stopwatch.measure("wait"):
+            episodes = self.collector.collect(step)
+        archive_batch(self.data_root, self.job.id, step, episodes)
+        batch = assemble(step, episodes)
+        with self.stopwatch.measure("update"):
+            annotation = annotate(batch, self.job.spec.method)
+            report = self.learner.update(batch, annotation)
+        self.vigil.check()
+        record, opened = record_of(batch, annotation, report), opened_at(episodes)
+        self.consumed[step] = [episode.episode_id for episode in episodes]
+        with self.stopwatch.measure("checkpoint"):
+            self.commit(step, record, opened)
+        self.deliver(step, record, opened)
+
+    def commit(self, step: int, record: StepRecord, opened: float) -> None:
+        """Write a checkpoint when one is due; only then are its episodes acknowledged."""
+        training = self.job.spec.training
+        if step % training.checkpoint_every and step != training.steps:
+            return
+        state = CheckpointState(
+            job_id=self.job.id,
+            step=step,
+            updates=self.learner.optimizer.updates,
+            consumed=self.consumed,
+            record=timed(record, opened, time.time(), self.stopwatch.seconds),
+            opened_at=opened,
+        )
+        weights, optimizer = self.learner.policy.weights(), self.learner.optimizer.state()
+        sha256 = checkpoint.save(self.data_root, Checkpoint(state, weights, optimizer, torch.get_rng_state()))
+        self.observers.tell(CheckpointCommitted(at=time.time(), step=step, sha256=sha256))
+        self.collector.acknowledge(step)
+        self.consumed = {}
+        checkpoint.prune(self.data_root, self.job.id, self.keep_checkpoints)
+
+    def deliver(self, step: int, record: StepRecord | None, opened: float) -> None:
+        """Publish the policy, then tell of the step.
+
+        A replayed step whose successor was published before is passed over: the version that users see never goes back.
+        """
+        if step < (self.job.policy_version or 0):
+            return
+        with self.stopwatch.measure("publish"):
+            self.publisher.publish(self.learner.policy, step)
+        if record is not None:
+            phases = record.phase_seconds | self.stopwatch.seconds
+            self.observers.step_trained(timed(record, opened, time.time(), phases))
+        self.store.set_policy_version(self.job.id, step)

@@ -1,0 +1,41 @@
+"""What a learning rule says about a batch; the update knows nothing else of it.
+
+Axes: R rollouts, K attempts, T tokens of one trajectory.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from contracts.trajectories import CONTEXT
+
+from trainer.batch import Batch
+from trainer.rewards import Floats
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Rewards after decay, the decay factors mu_0..mu_K, and the advantage of every token (0 for context)."""
+
+    rewards_RK: Floats
+    factors: list[float]
+    advantages_RT: Sequence[Floats]
+
+    @property
+    def cold(self) -> bool:
+        """Nothing was earned in the whole batch."""
+        return not (self.rewards_RK > 0).any()
+
+    @property
+    def zero_gradient(self) -> bool:
+        """No token carries an advantage."""
+        return not any(advantages_T.any() for advantages_T in self.advantages_RT)
+
+
+def over_tokens(batch: Batch, advantages_RK: Floats) -> list[Floats]:
+    """Each student token gets the advantage of its attempt."""
+    spread = []
+    for trajectory, advantages_K in zip(batch.trajectories, advantages_RK, strict=True):
+        attempt_T = np.asarray(trajectory.attempt_T)
+        spread.append(np.where(attempt_T == CONTEXT, 0.0, advantages_K[attempt_T - 1]))
+    return spread

@@ -1,0 +1,15 @@
+"""SocraticPO: guided attempts, each success worth what the batch had earned before it (paper eqs 16-19, Theorem 1)."""
+
+from contracts.methods import SocraticPO
+
+from trainer.advantages import NORMALISATIONS
+from trainer.batch import Batch
+from trainer.decay import DECAYS
+from trainer.methods.annotation import Annotation, over_tokens
+
+
+def annotate(batch: Batch, spec: SocraticPO) -> Annotation:
+    """Decay the rewards over the whole batch, then normalise them over its rows."""
+    decayed = DECAYS[spec.decay](batch.rows)
+    advantages_RK = NORMALISATIONS[spec.normalisation](decayed.rewards_RK, batch.rows)
+    return Annotation(decayed.rewards_RK, decayed.factors, over_tokens(batch, advantages_RK))

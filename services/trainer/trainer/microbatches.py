@@ -1,0 +1,86 @@
+"""Whole trajectories, sorted by length and padded into micro-batches under a token budget.
+
+Axes: B trajectories, T tokens, N student tokens of the whole micro-batch. Padding stands on the right, where a causal
+model never looks at it from a real token, so no attention mask is needed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from contracts.trajectories import CONTEXT, Trajectory
+from torch import Tensor
+
+from trainer.rewards import Floats
+
+PADDING = 0
+
+
+@dataclass(frozen=True)
+class MicroBatch:
+    """One forward pass. Token n is read at `rows_N, positions_N` of the hidden states: one before where it stands."""
+
+    token_ids_BT: Tensor
+    rows_N: Tensor
+    positions_N: Tensor
+    targets_N: Tensor
+    sampling_logprobs_N: Tensor
+    advantages_N: Tensor
+    versions_N: Tensor
+
+    @property
+    def tokens(self) -> int:
+        """Student tokens, which are the tokens that carry loss."""
+        return len(self.targets_N)
+
+
+def pack(
+    trajectories: Sequence[Trajectory], advantages_RT: Sequence[Floats], tokens_per_microbatch: int
+) -> list[MicroBatch]:
+    """Split by length so that little is padded; the order is a function of the batch alone."""
+    lengths = [len(trajectory.token_ids_T) for trajectory in trajectories]
+    return [
+        pad([trajectories[index] for index in chosen], [advantages_RT[index] for index in chosen])
+        for chosen in by_length(lengths, tokens_per_microbatch)
+    ]
+
+
+def by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Indices, shortest first, in runs whose padded size stays under `budget`; a longer one stands alone."""
+    run: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
+        if run and (len(run) + 1) * lengths[index] > budget:
+            yield run
+            run = []
+        run.append(index)
+    if run:
+        yield run
+
+
+def pad(trajectories: Sequence[Trajectory], advantages_RT: Sequence[Floats]) -> MicroBatch:
+    """One micro-batch of these trajectories."""
+    width = max(len(trajectory.token_ids_T) for trajectory in trajectories)
+
+    def padded(sequences: Sequence[Sequence[float] | Floats], dtype: type, fill: float) -> np.ndarray:
+        out_BT: np.ndarray = np.full((len(sequences), width), fill, dtype=dtype)
+        for out_T, values in zip(out_BT, sequences, strict=True):
+            out_T[: len(values)] = values
+        return out_BT
+
+    token_ids_BT = padded([trajectory.token_ids_T for trajectory in trajectories], np.int64, PADDING)
+    attempt_BT = padded([trajectory.attempt_T for trajectory in trajectories], np.int64, CONTEXT)
+    rows_N, columns_N = np.nonzero(attempt_BT != CONTEXT)
+
+    def chosen(values_BT: np.ndarray) -> Tensor:
+        return torch.from_numpy(values_BT[rows_N, columns_N])
+
+    return MicroBatch(
+        token_ids_BT=torch.from_numpy(token_ids_BT),
+        rows_N=torch.from_numpy(rows_N),
+        positions_N=torch.from_numpy(columns_N - 1),
+        targets_N=chosen(token_ids_BT),
+        sampling_logprobs_N=chosen(padded([item.logprobs_T for item in trajectories], np.float32, 0.0)),
+        advantages_N=chosen(padded(advantages_RT, np.float32, 0.0)),
+        versions_N=chosen(padded([item.version_T for item in trajectories], np.int64, -1)),
+    )

@@ -1,0 +1,58 @@
+"""AdamW with linear warm-up, and its state as named tensors."""
+
+import torch
+from contracts.jobs import TrainingSpec
+from torch import Tensor, nn
+
+STATE_KEYS = ("step", "exp_avg", "exp_avg_sq")
+
+
+class Optimizer:
+    """Counts its updates; the learning rate is a function of that count and of nothing else."""
+
+    def __init__(self, model: nn.Module, spec: TrainingSpec) -> None:
+        self.spec = spec
+        self.updates = 0
+        self.parameters = dict(model.named_parameters())
+        self.adamw = torch.optim.AdamW(
+            self.parameters.values(),
+            lr=spec.learning_rate,
+            betas=spec.betas,
+            weight_decay=spec.weight_decay,
+            fused=True,
+        )
+
+    def learning_rate(self) -> float:
+        """Linear up to the peak over `warmup_steps` updates, then constant."""
+        return self.spec.learning_rate * min(1.0, (self.updates + 1) / max(1, self.spec.warmup_steps))
+
+    def clear(self) -> None:
+        """Forget the gradient."""
+        self.adamw.zero_grad(set_to_none=True)
+
+    def clip(self) -> float:
+        """Scale the gradient down to the largest norm allowed; returns the norm before."""
+        return float(nn.utils.clip_grad_norm_(self.parameters.values(), self.spec.gradient_clip))
+
+    def apply(self) -> None:
+        """One update of the weights."""
+        for group in self.adamw.param_groups:
+            group["lr"] = self.learning_rate()
+        self.adamw.step()
+        self.updates += 1
+
+    def state(self) -> dict[str, Tensor]:
+        """Moments and step count of every parameter, by `key/parameter`."""
+        return {
+            f"{key}/{name}": self.adamw.state[parameter][key]
+            for name, parameter in self.parameters.items()
+            for key in STATE_KEYS
+            if parameter in self.adamw.state
+        }
+
+    def restore(self, state: dict[str, Tensor], updates: int) -> None:
+        """The inverse of `state`. Raises KeyError when it was written for other parameters."""
+        self.updates = updates
+        if updates:
+            for name, parameter in self.parameters.items():
+                self.adamw.state[parameter] = {key: state[f"{key}/{name}"].clone() for key in STATE_KEYS}

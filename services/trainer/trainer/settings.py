@@ -1,0 +1,26 @@
+"""Settings of the trainer."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+from servicekit.settings import ServiceSettings
+
+
+class TrainerSettings(ServiceSettings):
+    """Read once, by `main`, from the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAINER_", extra="forbid", frozen=True)
+
+    port: int = Field(8003, ge=0, le=65535, description="TCP port of health and metrics; 0 takes any free one.")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis with the jobs and episode streams.")
+    student_urls: list[str] = Field(
+        ["http://127.0.0.1:30000"], min_length=1, description="JSON list: every student engine that samples for us."
+    )
+    student_api_key: SecretStr | None = Field(None, description="Admin key of the student engines.")
+    data_root: Path = Field(
+        Path(".socratic/data"), description="Directory for checkpoints and policies; the engines must see it too."
+    )
+    model_roots: list[Path] = Field([Path()], description="JSON list: directories below which base students may lie.")
+    threads: int = Field(1, ge=1, description="Torch threads; one is fastest for small students on a shared machine.")
+    keep_checkpoints: int = Field(3, ge=1, description="Newest checkpoints of a job that are kept.")

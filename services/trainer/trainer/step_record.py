@@ -1,0 +1,110 @@
+"""A training step as numbers: pure arithmetic on the batch, its annotation and the update's report.
+
+Axes: R rollouts, K attempts, T tokens of one trajectory.
+"""
+
+import numpy as np
+from contracts.episodes import Episode
+from contracts.records import AttemptStats, StepRecord
+
+from trainer.batch import Batch
+from trainer.diagnostics import UpdateReport
+from trainer.methods.annotation import Annotation
+from trainer.rewards import Flags, Floats
+
+IN_FORM = ("correct", "wrong")
+
+
+def record_of(batch: Batch, annotation: Annotation, report: UpdateReport) -> StepRecord:
+    """Everything but the times, which `timed` adds once the policy is published."""
+    made_RK = batch.rows.made_RK
+    attempts = [attempt for episode in batch.episodes for attempt in episode.attempts]
+    versions = [version for trajectory in batch.trajectories for version in trajectory.version_T if version >= 0]
+    guidances = [guidance for episode in batch.episodes for guidance in episode.guidances]
+    return StepRecord(
+        step=batch.step,
+        episodes=len(batch.episodes),
+        failed_episodes=batch.failed_episodes,
+        unassisted_accuracy=share([episode.unassisted for episode in batch.episodes]),
+        guided_accuracy=share([episode.guided for episode in batch.episodes]),
+        format_rate=share([attempt.outcome in IN_FORM for attempt in attempts]),
+        mean_reward_raw=float(batch.rows.raw_RK[made_RK].mean()),
+        mean_reward_decayed=float(annotation.rewards_RK[made_RK].mean()),
+        decay_factor=annotation.factors[1],
+        attempts=attempt_stats(batch, annotation),
+        cold=annotation.cold,
+        zero_gradient=annotation.zero_gradient,
+        loss=report.loss,
+        gradient_norm=report.gradient_norm,
+        clip_fraction=report.clip_fraction,
+        approximate_kl=report.approximate_kl,
+        entropy=report.entropy,
+        logprob_gap_max=report.logprob_gap_max,
+        logprob_gap_mean=report.logprob_gap_mean,
+        staleness_max=batch.step - 1 - min(versions),
+        student_tokens=report.student_tokens,
+        trajectory_tokens=sum(len(trajectory.token_ids_T) for trajectory in batch.trajectories),
+        teacher_calls=len(guidances),
+        teacher_price_usd=sum(guidance.price_usd for guidance in guidances),
+        seconds=0.0,
+        phase_seconds={},
+        episodes_per_second=0.0,
+        tokens_per_second=0.0,
+    )
+
+
+def timed(record: StepRecord, opened_at: float, published_at: float, phase_seconds: dict[str, float]) -> StepRecord:
+    """Add the times. `opened_at` and `published_at` are Unix times in seconds."""
+    seconds = max(published_at - opened_at, 1e-9)
+    return record.model_copy(
+        update={
+            "seconds": seconds,
+            "phase_seconds": {name: round(value, 6) for name, value in phase_seconds.items()},
+            "episodes_per_second": record.episodes / seconds,
+            "tokens_per_second": record.student_tokens / seconds,
+        }
+    )
+
+
+def opened_at(episodes: list[Episode]) -> float:
+    """When the manifest was opened, as near as the episodes tell: the start of the first of them."""
+    return min(episode.started_at for episode in episodes)
+
+
+def attempt_stats(batch: Batch, annotation: Annotation) -> list[AttemptStats]:
+    """One line per attempt index."""
+    advantages_RK = row_advantages(batch, annotation)
+    right_RK = batch.rows.made_RK & (batch.rows.raw_RK > 0)
+    wrong_RK = batch.rows.made_RK & ~(batch.rows.raw_RK > 0)
+    return [
+        AttemptStats(
+            attempt=k + 1,
+            rows=int(batch.rows.made_RK[:, k].sum()),
+            correct=int(right_RK[:, k].sum()),
+            decay_factor=annotation.factors[k],
+            mean_advantage_correct=mean_where(advantages_RK[:, k], right_RK[:, k]),
+            mean_advantage_wrong=mean_where(advantages_RK[:, k], wrong_RK[:, k]),
+        )
+        for k in range(batch.rows.made_RK.shape[1])
+    ]
+
+
+def row_advantages(batch: Batch, annotation: Annotation) -> Floats:
+    """Mean advantage over the tokens of each row."""
+    means_RK = np.zeros_like(batch.rows.raw_RK)
+    for rollout, (trajectory, advantages_T) in enumerate(
+        zip(batch.trajectories, annotation.advantages_RT, strict=True)
+    ):
+        sums = np.bincount(trajectory.attempt_T, weights=advantages_T, minlength=means_RK.shape[1] + 1)
+        means_RK[rollout] = sums[1:]
+    return np.divide(means_RK, batch.rows.tokens_RK, out=means_RK, where=batch.rows.tokens_RK > 0)
+
+
+def mean_where(values_R: Floats, chosen_R: Flags) -> float | None:
+    """The mean of the chosen ones, or None when there are none."""
+    return float(values_R[chosen_R].mean()) if chosen_R.any() else None
+
+
+def share(flags: list[bool]) -> float:
+    """The share that is true."""
+    return sum(flags) / len(flags)

@@ -1,0 +1,187 @@
+"""All Redis of the trainer. Every command is bounded: a lost server raises a redis.RedisError."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import redis
+from contracts import keys, scripts
+from contracts.errors import Problem
+from contracts.events import EVENT_FIELD, EpisodeRejected, Event, StatusChanged, encode_event
+from contracts.jobs import JobSpec
+from contracts.manifests import Manifest, decode_manifest
+from contracts.records import StepRecord
+from contracts.statuses import JobStatus, sources_of
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.retry import Retry
+
+from trainer.scripts import ANNOUNCE_STEP, FORGET_ENTRY, REJECT_ENTRY
+
+# A local server answers in microseconds; one that rewrites its append-only file on a slow disk stalls for seconds.
+SOCKET_SECONDS = 10.0
+# A dropped connection is replaced at once; a server that is away is waited for by the training loop, which can stop.
+RETRIES = 3
+READ_ENTRIES = 256
+CONSUMER = "rank0"
+HEARTBEAT_TTL_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the trainer needs to know of a job."""
+
+    id: str
+    spec: JobSpec
+    policy_version: int | None  # proved to be served, once
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stream entry, not decoded. `payload` is empty when the entry has no episode field or was deleted."""
+
+    id: bytes
+    payload: bytes
+
+
+def connect(url: str) -> "redis.Redis":
+    """A client with short named time-outs."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=SOCKET_SECONDS,
+        retry=Retry(ExponentialWithJitterBackoff(cap=0.5, base=0.05), RETRIES),
+        retry_on_error=[redis.ConnectionError, redis.BusyLoadingError],
+    )
+
+
+class Store:
+    """Jobs, manifests, episode streams and events."""
+
+    def __init__(self, client: "redis.Redis") -> None:
+        self.redis: Any = client
+        self.announce = client.register_script(ANNOUNCE_STEP)
+        self.reject_entry = client.register_script(REJECT_ENTRY)
+        self.forget_entry = client.register_script(FORGET_ENTRY)
+        self.transition = client.register_script(scripts.TRANSITION)
+
+    def ping(self) -> None:
+        """Raises when Redis does not answer."""
+        self.redis.ping()
+
+    def running_job(self) -> str | None:
+        """The job that holds the student engine, when it is running."""
+        active = self.redis.get(keys.active_job())
+        return active.decode() if active is not None and self.is_running(active.decode()) else None
+
+    def job(self, job_id: str) -> Job:
+        """Raises pydantic.ValidationError when its spec is not of this version."""
+        spec, version = self.redis.hmget(keys.job(job_id), "spec", "policy_version")
+        return Job(job_id, JobSpec.model_validate_json(spec or b""), None if version is None else int(version))
+
+    def is_running(self, job_id: str) -> bool:
+        """The job may still be worked on."""
+        status = self.redis.hget(keys.job(job_id), "status")
+        return status is not None and status.decode() == JobStatus.RUNNING
+
+    def manifest(self, job_id: str, step: int) -> Manifest | None:
+        """The batch of a step, once it is fixed."""
+        data = self.redis.get(keys.manifest(job_id, "train", step))
+        return None if data is None else decode_manifest(data)
+
+    def join(self, job_id: str) -> str:
+        """Make the consumer group where it is missing. Returns the id of the last entry it has delivered."""
+        stream = keys.stream(job_id, "train")
+        try:
+            self.redis.xgroup_create(stream, keys.TRAINER_GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+        groups = self.redis.xinfo_groups(stream)
+        mine = next(group for group in groups if group["name"] == keys.TRAINER_GROUP.encode())
+        delivered: bytes = mine["last-delivered-id"]
+        return delivered.decode()
+
+    def pending(self, job_id: str, after: str) -> list[Entry]:
+        """Entries that were delivered to this consumer and not acknowledged, from the one after `after`."""
+        return self.read(job_id, after, None)
+
+    def new(self, job_id: str, wait_seconds: float) -> list[Entry]:
+        """Entries that nobody has seen; waits for the first of them."""
+        return self.read(job_id, ">", max(1, int(wait_seconds * 1000)))
+
+    def read(self, job_id: str, after: str, block: int | None) -> list[Entry]:
+        stream = keys.stream(job_id, "train")
+        answer = self.redis.xreadgroup(keys.TRAINER_GROUP, CONSUMER, {stream: after}, READ_ENTRIES, block)
+        entries = answer[0][1] if answer else []
+        return [entry_of(entry_id, fields) for entry_id, fields in entries]
+
+    def fetch(self, job_id: str, entry_id: bytes) -> Entry:
+        """One entry, whoever has seen it."""
+        found = self.redis.xrange(keys.stream(job_id, "train"), entry_id, entry_id)
+        return entry_of(entry_id, found[0][1] if found else {})
+
+    def arrived(self, job_id: str, step: int, episode_ids: list[str]) -> dict[str, bytes]:
+        """Entry ids of those episodes that were appended."""
+        if not episode_ids:
+            return {}
+        found = self.redis.hmget(keys.index(job_id, "train", step), episode_ids)
+        return {name: entry_id for name, entry_id in zip(episode_ids, found, strict=True) if entry_id is not None}
+
+    def acknowledge(self, job_id: str, entry_ids: list[bytes]) -> int:
+        """Call only for entries whose step is committed. Returns how many were acknowledged now."""
+        if not entry_ids:
+            return 0
+        return int(self.redis.xack(keys.stream(job_id, "train"), keys.TRAINER_GROUP, *entry_ids))
+
+    def reject(self, job_id: str, entry: Entry, detail: str) -> bool:
+        """Move an unusable entry to the dead letters, once."""
+        event = EpisodeRejected(at=time.time(), entry_id=entry.id.decode(), detail=detail)
+        stream, events = keys.stream(job_id, "train"), keys.events(job_id)
+        arguments: list[Any] = [keys.TRAINER_GROUP, entry.id, entry.payload, detail, encode_event(event)]
+        return bool(self.reject_entry([stream, keys.dead_letters(job_id), events], arguments))
+
+    def forget(self, job_id: str, step: int, episode_id: str, entry_id: bytes) -> None:
+        """Let the controller have this episode made again."""
+        self.forget_entry([keys.index(job_id, "train", step)], [episode_id, entry_id])
+
+    def cold_batches(self, job_id: str) -> int:
+        """Cold batches of the job so far."""
+        return int(self.redis.hget(keys.job(job_id), "cold_batches") or 0)
+
+    def announce_step(self, job_id: str, record: StepRecord, events: list[Event]) -> bool:
+        """Record a trained step and tell its events, once. False when that was done before."""
+        arguments: list[Any] = [record.step, record.model_dump_json(), int(record.cold), *map(encode_event, events)]
+        return bool(self.announce([keys.steps(job_id), keys.job(job_id), keys.events(job_id)], arguments))
+
+    def set_policy_version(self, job_id: str, version: int) -> None:
+        """The engine is proved to serve this version."""
+        self.redis.hset(keys.job(job_id), mapping={"policy_version": version, "step": version})
+
+    def emit(self, job_id: str, event: Event) -> None:
+        """Append to the job's events."""
+        self.redis.xadd(keys.events(job_id), {EVENT_FIELD: encode_event(event)})
+
+    def fail(self, job_id: str, problem: Problem) -> bool:
+        """Running becomes failed, with its reason. False when the job was no longer live."""
+        now = time.time()
+        event = StatusChanged(at=now, status=JobStatus.FAILED, reason=problem.detail)
+        sources = ",".join(sources_of(JobStatus.FAILED))
+        arguments: list[Any] = [
+            JobStatus.FAILED.value,
+            sources,
+            now,
+            encode_event(event),
+            json.dumps(problem.as_dict()),
+        ]
+        changed, _ = self.transition([keys.job(job_id), keys.events(job_id)], arguments)
+        return bool(changed)
+
+    def beat(self, body: dict[str, Any]) -> None:
+        """Say that this process is alive."""
+        self.redis.set(keys.heartbeat("trainer", CONSUMER), json.dumps(body), ex=HEARTBEAT_TTL_SECONDS)
+
+
+def entry_of(entry_id: bytes, fields: dict[bytes, bytes] | None) -> Entry:
+    """Redis answers nil for the fields of a pending entry that was deleted."""
+    return Entry(entry_id, (fields or {}).get(keys.EPISODE_FIELD.encode(), b""))

@@ -1,0 +1,48 @@
+"""Whether the trainer may go on with a job, asked between phases and in every wait."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from trainer.failures import JobStopped
+from trainer.store import Store
+
+# A cancelled job or a restarted engine is noticed within this time, at a cost of one Redis and one HTTP call.
+LOOK_SECONDS = 1.0
+STOP_POLL_SECONDS = 0.2
+
+
+class Vigil:
+    """Watches the stop signal, the job's status, and whatever `also` watches."""
+
+    def __init__(self, store: Store, job_id: str, stopping: threading.Event) -> None:
+        self.store = store
+        self.job_id = job_id
+        self.stopping = stopping
+        self.also: Callable[[], None] = lambda: None
+        self.looked_at = time.monotonic()
+
+    def check(self) -> None:
+        """Raises JobStopped when the trainer is to end or the job no longer runs."""
+        if self.stopping.is_set():
+            raise JobStopped("the trainer was asked to end")
+        if not self.store.is_running(self.job_id):
+            raise JobStopped("the job is no longer running")
+
+    def look(self) -> None:
+        """Call often while waiting. Raises JobStopped, and what `also` raises."""
+        if self.stopping.is_set():
+            raise JobStopped("the trainer was asked to end")
+        if time.monotonic() - self.looked_at >= LOOK_SECONDS:
+            self.check()
+            self.also()
+            self.looked_at = time.monotonic()
+
+    def pause(self, seconds: float) -> None:
+        """Wait this long, or raise JobStopped sooner."""
+        until = time.monotonic() + seconds
+        self.check()
+        while (left := until - time.monotonic()) > 0:
+            self.stopping.wait(min(left, STOP_POLL_SECONDS))
+            if self.stopping.is_set():
+                self.check()
