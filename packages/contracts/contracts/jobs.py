@@ -32,10 +32,13 @@ class TaskSpec(Spec):
 class TeacherSpec(Spec):
     """Who gives guidance after a wrong answer."""
 
-    provider: Literal["tutor", "openai_compatible", "retry"] = Field(
+    provider: Literal["tutor", "openai_compatible", "retry", "named"] = Field(
         "retry",
         description="`tutor`: the built-in task's tutor; `openai_compatible`: any server with the OpenAI chat API; "
-        "`retry`: the fixed text of the paper's ablation without guidance.",
+        "`retry`: the fixed text of the paper's ablation without guidance; `named`: the gateway's teacher `name`.",
+    )
+    name: str | None = Field(
+        None, min_length=1, max_length=64, description="A teacher of the gateway's teachers file; implies `named`."
     )
     model: str | None = Field(None, description="Model name sent to the provider.")
     base_url: str | None = Field(
@@ -58,9 +61,19 @@ class TeacherSpec(Spec):
         "instead; `off` does not look.",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def name_implies_named(cls, spec: Any) -> Any:
+        """`teacher: {name: x}` says enough."""
+        if isinstance(spec, dict) and spec.get("name") is not None:
+            return {"provider": "named", **spec}
+        return spec
+
     @model_validator(mode="after")
     def complete(self) -> "TeacherSpec":
-        """An OpenAI-compatible teacher needs its address and a model; the others take neither."""
+        """An OpenAI-compatible teacher needs its address and a model, a named one its name; the others take neither."""
+        if (self.provider == "named") != (self.name is not None):
+            raise ValueError("provider named needs name, and no other provider takes one")
         if self.provider == "openai_compatible":
             if self.base_url is None or self.model is None:
                 raise ValueError("provider openai_compatible needs base_url and model; add both")
@@ -94,7 +107,10 @@ class TrainingSpec(Spec):
     """How the student's weights are updated."""
 
     steps: int = Field(ge=1, le=1_000_000, description="Training steps; one batch each.")
-    learning_rate: float = Field(1e-6, gt=0, le=1, description="Peak learning rate of AdamW, constant after warm-up.")
+    learning_rate: float = Field(1e-6, gt=0, le=1, description="Peak learning rate of AdamW.")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="After the warm-up: stay at the peak, or fall to zero at the last step."
+    )
     warmup_steps: int = Field(10, ge=0, description="Optimizer updates of linear warm-up.")
     betas: tuple[DecayRate, DecayRate] = Field((0.9, 0.999), description="AdamW's moment decay rates.")
     weight_decay: float = Field(0.01, ge=0, description="AdamW's decoupled weight decay.")

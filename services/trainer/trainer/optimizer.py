@@ -1,8 +1,10 @@
-"""AdamW with linear warm-up, and its state as named tensors."""
+"""AdamW under a schedule, and its state as named tensors."""
 
 import torch
 from contracts.jobs import TrainingSpec
 from torch import Tensor, nn
+
+from trainer.schedules import learning_rate_of
 
 STATE_KEYS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -22,10 +24,6 @@ class Optimizer:
             fused=True,
         )
 
-    def learning_rate(self) -> float:
-        """Linear up to the peak over `warmup_steps` updates, then constant."""
-        return self.spec.learning_rate * min(1.0, (self.updates + 1) / max(1, self.spec.warmup_steps))
-
     def clear(self) -> None:
         """Forget the gradient."""
         self.adamw.zero_grad(set_to_none=True)
@@ -37,7 +35,7 @@ class Optimizer:
     def apply(self) -> None:
         """One update of the weights."""
         for group in self.adamw.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = learning_rate_of(self.spec, self.updates)
         self.adamw.step()
         self.updates += 1
 

@@ -36,6 +36,7 @@ class Watched:
         self.deadline = 0.0
         self.start_at = 0.0
         self.deaths: list[float] = []
+        self.restarts = 0
 
     def tick(self) -> bool:
         """Do what is due; True when something changed. Raises StackFailed when it is hopeless."""
@@ -76,6 +77,7 @@ class Watched:
             raise StackFailed(f"{self.plan.name} {cause}, again, after {RESTART_CAP} restarts. {last_lines(self.log)}")
         backoff = 0.0 if len(self.deaths) == 1 else FIRST_BACKOFF_SECONDS * 2 ** (len(self.deaths) - 2)
         self.start_at = now + min(backoff, LONGEST_BACKOFF_SECONDS)
+        self.restarts += 1
 
     def state(self) -> ProcessState:
         """What stack.json says about it; pid 0 while it waits for its restart."""
@@ -87,5 +89,5 @@ class Watched:
             url=self.plan.url,
             log=self.log,
             ready=self.ready,
-            restarts=len(self.deaths),
+            restarts=self.restarts,
         )

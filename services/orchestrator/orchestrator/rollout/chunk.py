@@ -49,6 +49,8 @@ class ChunkRunner:
         self.teacher = teacher
         self.slots = slots
         self.metrics = metrics
+        self.rolling: set[asyncio.Task[None]] = set()
+        self.closing = False
 
     async def run(self, chunk: Chunk) -> None:
         """Make what is missing of the chunk; nothing when another worker has it or the job wants no more episodes.
@@ -57,19 +59,42 @@ class ChunkRunner:
         """
         bind_contextvars(job_id=chunk.job_id, purpose=chunk.purpose, step=chunk.step, chunk=chunk.number)
         holder = secrets.token_hex(8)
-        if not await self.store.is_running(chunk.job_id) or not await self.store.take(chunk, holder):
+        if self.closing or not await self.store.is_running(chunk.job_id) or not await self.store.take(chunk, holder):
             return
         rolling = asyncio.create_task(self._roll_out_missing(chunk))
-        keeping = asyncio.create_task(self._keep_lease(chunk, holder))
+        self.rolling.add(rolling)
         try:
-            await asyncio.wait({rolling, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            await self._watch(rolling, chunk, holder)
         finally:
             rolling.cancel()
-            keeping.cancel()
-            await asyncio.wait({rolling, keeping})
+            self.rolling.discard(rolling)
             await self.store.drop(chunk, holder)
         if not rolling.cancelled():
             rolling.result()
+
+    def give_back(self) -> None:
+        """End every chunk now and take no more; other workers find the leases free."""
+        self.closing = True
+        for rolling in self.rolling:
+            rolling.cancel()
+
+    async def _watch(self, rolling: asyncio.Task[None], chunk: Chunk, holder: str) -> None:
+        """Prolong the lease until the chunk is rolled out; end the work when it is no longer wanted."""
+        while not rolling.done():
+            await asyncio.wait({rolling}, timeout=RENEW_SECONDS)
+            if not rolling.done() and not await self._is_wanted(chunk, holder):
+                # Repeated at every look: redis-py can lose a cancellation that meets it in a failing command.
+                rolling.cancel()
+
+    async def _is_wanted(self, chunk: Chunk, holder: str) -> bool:
+        """The chunk is still this worker's and its job runs. While Redis is away, so is any other opinion."""
+        if self.closing:
+            return False
+        try:
+            return await self.store.keep(chunk, holder) and await self.store.is_running(chunk.job_id)
+        except RedisError as error:
+            log.warning("lease_not_renewed", cause=str(error))
+            return True
 
     async def _roll_out_missing(self, chunk: Chunk) -> None:
         manifest = await self.batches.manifest(chunk.job_id, chunk.purpose, chunk.step)
@@ -102,17 +127,6 @@ class ChunkRunner:
         log.error("episode_crashed", episode_id=entry.episode_id, exc_info=outcome)
         failure = Failure(code="internal_error", detail=f"{type(outcome).__name__}: {outcome}")
         return failed_episode(plan, entry, failure, started_at)
-
-    async def _keep_lease(self, chunk: Chunk, holder: str) -> None:
-        """Returns when the chunk is another worker's or the job wants no more episodes."""
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            try:
-                if not await self.store.keep(chunk, holder) or not await self.store.is_running(chunk.job_id):
-                    log.info("chunk_stopped")
-                    return
-            except RedisError as error:
-                log.warning("lease_not_renewed", cause=str(error))
 
 
 async def patiently(write: Callable[[], Awaitable[bool]]) -> bool:

@@ -31,8 +31,6 @@ class Episodes:
         self.settings = settings
         self.instance = f"{socket.gethostname()}-{os.getpid()}"
         self.metrics = RolloutMetrics(registry)
-        self.chunks: set[asyncio.Task[None]] = set()
-        self.closing = False
         self._resources = AsyncExitStack()
 
     async def open(self) -> None:
@@ -54,23 +52,12 @@ class Episodes:
         self.heart = asyncio.create_task(self._beat())
 
     async def run(self, chunk: Chunk) -> None:
-        """Roll a chunk out; raises what ChunkRunner.run raises. Does nothing once the process is ending."""
-        if self.closing:
-            return
-        task = asyncio.create_task(self.runner.run(chunk))
-        self.chunks.add(task)
-        try:
-            await asyncio.wait({task})
-        finally:
-            self.chunks.discard(task)
-        if not task.cancelled():
-            task.result()
+        """Roll a chunk out; raises what ChunkRunner.run raises."""
+        await self.runner.run(chunk)
 
     def give_back(self) -> None:
-        """End all chunks now and give their leases back, so that other workers take them over at once."""
-        self.closing = True
-        for task in self.chunks:
-            task.cancel()
+        """End all chunks, so that other workers take them over at once."""
+        self.runner.give_back()
 
     async def close(self) -> None:
         """Disconnect."""
@@ -85,7 +72,7 @@ class Episodes:
     async def _beat(self) -> None:
         while True:
             try:
-                await self.store.beat(self.instance, {"chunks": len(self.chunks)})
+                await self.store.beat(self.instance, {"chunks": len(self.runner.rolling)})
             except RedisError as error:
                 log.warning("heartbeat_missed", cause=str(error))
             await asyncio.sleep(HEARTBEAT_EVERY_SECONDS)
