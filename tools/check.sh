@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 .venv/bin/ruff format --check .
 .venv/bin/ruff check .
-.venv/bin/mypy packages/*/*/ services/*/*/ --exclude '/tests/' 
+typed=(packages/*/*/py.typed services/*/*/py.typed)
+.venv/bin/mypy "${typed[@]%/py.typed}" tools
 .venv/bin/python tools/size_ratchet.py
 echo "check: ok"
