@@ -2,7 +2,7 @@
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 
-.PHONY: help setup demo test check bench up down base
+.PHONY: help setup demo test test-sglang check bench up down base
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ down: setup  ## stop the stack that `make up` started
 
 test: setup  ## all tests
 	@$(BIN)/pytest
+
+test-sglang: setup  ## the engine contract and a training job against real SGLang (installs 3.4 GB once)
+	@tools/sglang/test.sh
 
 check: setup  ## format, lint, types, sizes: what CI runs before the tests
 	@tools/check.sh

@@ -1,7 +1,8 @@
 """Tokens per second of the CPU engine's HTTP server against Hugging Face generate, both with log-probabilities.
 
-64 concurrent requests of 100 + 100 tokens on a random Qwen3-shaped student. Rounds alternate, so that a busy machine
-slows both; each side runs on one thread. The last line is for scripts.
+On a random Qwen3-shaped student: 64 concurrent requests of 100 + 100 tokens, or, with `--case shared`, 64 episodes of
+three attempts whose 8 questions are shared by 8 members each. Rounds alternate, so that a busy machine slows both; each
+side runs on one thread. The last line is for scripts.
 """
 
 import argparse
@@ -15,14 +16,32 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config
 
-REQUESTS, PROMPT_TOKENS, NEW_TOKENS, VOCABULARY = 64, 100, 100, 1024
+REQUESTS, PROMPT_TOKENS, VOCABULARY = 64, 100, 1024
 GOAL = 1.5
+
+
+@dataclass(frozen=True)
+class Case:
+    """One load. Between two attempts of an episode, guidance is appended to its context."""
+
+    questions: int
+    attempts: int
+    new_tokens: int
+    guidance_tokens: int = 20
+
+    def prompts(self, rng: random.Random) -> list[list[int]]:
+        distinct = [random_tokens(rng, PROMPT_TOKENS) for _ in range(self.questions)]
+        return distinct * (REQUESTS // self.questions)
+
+
+CASES = {"plain": Case(64, attempts=1, new_tokens=100), "shared": Case(8, attempts=3, new_tokens=40)}
 SHAPES = {
     "tiny": {"hidden_size": 128, "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2},
     "mid": {"hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 8, "num_key_value_heads": 4},
@@ -48,42 +67,53 @@ def make_model(directory: Path, size: str) -> PreTrainedModel:
     return model
 
 
-def peer_seconds(model: PreTrainedModel, prompts: list[list[int]]) -> float:
-    """One static batch; log-probabilities of the sampled tokens from the returned scores."""
+def random_tokens(rng: random.Random, count: int) -> list[int]:
+    return [rng.randrange(3, VOCABULARY) for _ in range(count)]
+
+
+def peer_seconds(model: PreTrainedModel, case: Case, rng: random.Random) -> float:
+    """One static batch for each attempt; log-probabilities of the sampled tokens from the returned scores."""
+    tokens = torch.tensor(case.prompts(rng))
     started = time.perf_counter()
-    tokens = torch.tensor(prompts)
-    out = model.generate(
-        tokens,
-        attention_mask=torch.ones_like(tokens),
-        max_new_tokens=NEW_TOKENS,
-        min_new_tokens=NEW_TOKENS,
-        do_sample=True,
-        top_k=0,
-        pad_token_id=0,
-        output_logits=True,
-        return_dict_in_generate=True,
-    )
-    logprobs = torch.log_softmax(torch.stack(out.logits, 1), -1)
-    logprobs.gather(2, out.sequences[:, PROMPT_TOKENS:].unsqueeze(2)).tolist()
+    for attempt in range(case.attempts):
+        if attempt:
+            guidance = torch.tensor([random_tokens(rng, case.guidance_tokens) for _ in range(REQUESTS)])
+            tokens = torch.cat([tokens, guidance], 1)
+        out = model.generate(
+            tokens,
+            attention_mask=torch.ones_like(tokens),
+            max_new_tokens=case.new_tokens,
+            min_new_tokens=case.new_tokens,
+            do_sample=True,
+            top_k=0,
+            pad_token_id=0,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        logprobs = torch.log_softmax(torch.stack(out.logits, 1), -1)
+        logprobs.gather(2, out.sequences[:, tokens.shape[1] :].unsqueeze(2)).tolist()
+        tokens = out.sequences
     return time.perf_counter() - started
 
 
-async def server_seconds(url: str, prompts: list[list[int]]) -> float:
-    """All prompts as concurrent HTTP requests."""
-    sampling = {"max_new_tokens": NEW_TOKENS, "temperature": 1.0, "ignore_eos": True}
+async def server_seconds(url: str, case: Case, rng: random.Random) -> float:
+    """All episodes at once, each attempt an HTTP request."""
+    sampling = {"max_new_tokens": case.new_tokens, "temperature": 1.0, "ignore_eos": True}
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
-        async def one(prompt: list[int]) -> int:
-            body = {"input_ids": prompt, "sampling_params": sampling, "return_logprob": True}
-            async with session.post(f"{url}/generate", json=body) as answer:
-                return len((await answer.json())["meta_info"]["output_token_logprobs"])
+        async def episode(context: list[int]) -> None:
+            for _ in range(case.attempts):
+                body = {"input_ids": context, "sampling_params": sampling, "return_logprob": True}
+                async with session.post(f"{url}/generate", json=body) as response:
+                    answer = await response.json()
+                assert len(answer["meta_info"]["output_token_logprobs"]) == case.new_tokens
+                context = context + answer["output_ids"] + random_tokens(rng, case.guidance_tokens)
 
+        prompts = case.prompts(rng)
         started = time.perf_counter()
-        counts = await asyncio.gather(*map(one, prompts))
-        seconds = time.perf_counter() - started
-    assert counts == [NEW_TOKENS] * REQUESTS
-    return seconds
+        await asyncio.gather(*map(episode, prompts))
+        return time.perf_counter() - started
 
 
 def start_server(directory: Path, port: int) -> subprocess.Popen[bytes]:
@@ -103,12 +133,11 @@ def start_server(directory: Path, port: int) -> subprocess.Popen[bytes]:
             time.sleep(0.05)
 
 
-def measure(rounds: int, ours: Callable[[], float], peer: Callable[[], float]) -> float:
+def measure(rounds: int, tokens: int, ours: Callable[[], float], peer: Callable[[], float]) -> float:
     """Median ratio over alternating rounds, after one that warms both up."""
     ratios = []
     for number in range(rounds + 1):
         peer_s, ours_s = peer(), ours()
-        tokens = REQUESTS * NEW_TOKENS
         sys.stdout.write(f"round {number}: ours {tokens / ours_s:.0f} tokens/s, peer {tokens / peer_s:.0f}\n")
         if number:
             ratios.append(peer_s / ours_s)
@@ -118,14 +147,16 @@ def measure(rounds: int, ours: Callable[[], float], peer: Callable[[], float]) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=sorted(SHAPES), default="tiny")
+    parser.add_argument("--case", choices=sorted(CASES), default="plain")
+    parser.add_argument("--peer", default="", help="URL of another engine (SGLang) that serves this model; else HF")
+    parser.add_argument("--save", type=Path, help="write the model there and exit: for a peer to serve")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    rng = random.Random(0)
-
-    def prompts() -> list[list[int]]:
-        return [[rng.randrange(3, VOCABULARY) for _ in range(PROMPT_TOKENS)] for _ in range(REQUESTS)]
-
+    rng, case = random.Random(0), CASES[arguments.case]
+    if arguments.save:
+        make_model(arguments.save, arguments.size)
+        return
     with tempfile.TemporaryDirectory() as directory, socket.socket() as probe:
         model = make_model(Path(directory), arguments.size)
         probe.bind(("127.0.0.1", 0))
@@ -135,13 +166,20 @@ def main() -> None:
         try:
             ratio = measure(
                 arguments.rounds,
-                lambda: asyncio.run(server_seconds(f"http://127.0.0.1:{port}", prompts())),
-                lambda: peer_seconds(model, prompts()),
+                REQUESTS * case.attempts * case.new_tokens,
+                lambda: asyncio.run(server_seconds(f"http://127.0.0.1:{port}", case, rng)),
+                lambda: (
+                    asyncio.run(server_seconds(arguments.peer, case, rng))
+                    if arguments.peer
+                    else peer_seconds(model, case, rng)
+                ),
             )
         finally:
             server.terminate()
             server.wait()
-    sys.stdout.write(f"generation: ratio {ratio:.2f} (goal {GOAL}), against Hugging Face generate, {arguments.size}\n")
+    peer = arguments.peer or "Hugging Face generate"
+    name = f"{arguments.size}, {arguments.case}"
+    sys.stdout.write(f"generation: ratio {ratio:.2f} (goal {GOAL}), against {peer}, {name}\n")
 
 
 if __name__ == "__main__":

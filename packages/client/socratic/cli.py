@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import typer
 
-from socratic.commands import data, episodes, jobs, run, stack
+from socratic.commands import data, episodes, jobs, run, stack, teachers
 from socratic.commands.errors import SocraticGroup
 from socratic.settings import ClientSettings
 
@@ -33,6 +33,7 @@ STACK_COMMANDS: list[Callable[..., None]] = [run.demo, run.run, stack.up, stack.
 for command in STACK_COMMANDS + JOB_COMMANDS:
     app.command()(command)
 app.add_typer(episodes.app, name="episodes")
+app.add_typer(teachers.app, name="teachers")
 app.add_typer(data.app, name="data")
 # The client alone may be installed on a machine without torch.
 if find_spec("students") is not None:

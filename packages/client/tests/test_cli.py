@@ -31,7 +31,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 COMMANDS = ["demo", "run", "up", "down", "status", "submit", "jobs", "watch", "cancel", "events", "tasks"]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "episodes list", "episodes show", "data sciknoweval"])
+@pytest.mark.parametrize("command", [*COMMANDS, "episodes list", "episodes show", "teachers check", "data sciknoweval"])
 def test_help_explains_every_command(run: Run, command: str) -> None:
     result = run(*command.split(), "--help")
     assert result.exit_code == 0
@@ -40,7 +40,7 @@ def test_help_explains_every_command(run: Run, command: str) -> None:
 
 def test_help_lists_every_command_and_the_exit_statuses(run: Run) -> None:
     text = run("--help").stdout
-    for command in [*COMMANDS, "episodes", "data", "student"]:
+    for command in [*COMMANDS, "episodes", "teachers", "data", "student"]:
         assert re.search(rf"^\W*{command} ", text, re.MULTILINE)
     assert "130 Ctrl-C" in text
 
@@ -108,9 +108,14 @@ def test_a_refusal_of_the_server_is_shown_with_its_field(run: Run, orchestrator,
 
 
 def test_a_dry_run_tells_what_was_found_and_creates_nothing(run: Run, orchestrator, answer) -> None:
-    orchestrator.on("/v1/jobs", answer({"object": "job.validation", "train_questions": 2000, "spec": {}}))
+    ranges = {unit: {"low": 1200.0, "high": 3400.0} for unit in ("requests", "tokens")}
+    forecast = {**ranges, "usd": {"low": 0.1, "high": 2.345}}
+    findings = {"object": "job.validation", "train_questions": 2000, "teacher_forecast": forecast, "spec": {}}
+    orchestrator.on("/v1/jobs", answer(findings))
     result = run("submit", DEMO, "--dry-run", "--url", orchestrator.url)
     assert result.exit_code == 0
+    told = " ".join(result.stdout.split())
+    assert "teacher: 1,200 to 3,400 requests, 1,200 to 3,400 tokens, 0.10 to 2.35 USD" in told
     assert "train_questions 2000" in result.stdout
     assert orchestrator.asked[0][1].endswith("?dry_run=true")
 

@@ -45,6 +45,7 @@ class Guidance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     completion_tokens: int
     price_usd: float
     latency_seconds: float
+    leaked: bool | None = None  # the leak guard's finding on the teacher's words; None where it did not look
 
 
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -47,11 +47,18 @@ class StepTrained(Event):
 
 
 class BatchCold(Event):
-    """Every attempt of the batch failed: the decay is zero everywhere and the step gave no gradient."""
+    """No attempt of the batch earned anything: all failed, or the decay left nothing to those that did not."""
 
     type: Literal["batch.cold"] = "batch.cold"
     step: int
     cold_batches: int
+
+
+class BatchZeroGradient(Event):
+    """No token of the batch has an advantage: all that the method compares earned the same. Rewards taught nothing."""
+
+    type: Literal["batch.zero_gradient"] = "batch.zero_gradient"
+    step: int
 
 
 class PolicyPublished(Event):
@@ -136,6 +143,7 @@ AnyEvent = Annotated[
     | ManifestOpened
     | StepTrained
     | BatchCold
+    | BatchZeroGradient
     | PolicyPublished
     | PolicyRestored
     | PublishFailed

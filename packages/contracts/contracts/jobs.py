@@ -117,7 +117,24 @@ class TrainingSpec(Spec):
     gradient_clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
     clip_low: float = Field(0.2, gt=0, lt=1, description="PPO clip below the ratio 1.")
     clip_high: float = Field(0.2, gt=0, description="PPO clip above the ratio 1.")
+    epochs: int = Field(1, ge=1, le=64, description="Passes over each batch.")
     minibatches: int = Field(1, ge=1, description="Optimizer updates per batch and epoch.")
+    importance: Literal["none", "truncated", "masked"] = Field(
+        "none",
+        description="Per-token correction for stale tokens and for the engine's arithmetic, by pi_old / pi_sampling: "
+        "at most importance_cap (`truncated`), or zero outside [1/importance_cap, importance_cap] (`masked`). The clip "
+        "then holds against the trainer's own policy at the start of the batch; with `none`, against the sampling one.",
+    )
+    importance_cap: float = Field(2.0, gt=1, description="Largest importance weight of a token.")
+    kl_coefficient: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the KL to the base student in the loss; above 0 a frozen copy stays in memory.",
+    )
+    kl_estimator: Literal["k2", "k3"] = Field(
+        "k3", description="Of that KL, per token: `k2` half the squared log-ratio, `k3` never negative and unbiased."
+    )
+    entropy_coefficient: float = Field(0.0, ge=0, description="Weight of the entropy bonus in the loss.")
     tokens_per_microbatch: int = Field(16384, ge=64, description="Padded tokens in one forward pass.")
     checkpoint_every: int = Field(
         1, ge=1, description="Steps between checkpoints; skipped steps are replayed on resume."
@@ -148,10 +165,13 @@ class JobSpec(Spec):
     evaluation: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
-    def one_attempt_for_reinforce(self) -> "JobSpec":
-        """Reinforce++ is the K = 1 baseline (paper section 2)."""
-        if self.method.name == "reinforce_pp" and self.rollout.max_attempts != 1:
-            raise ValueError("method reinforce_pp trains on first attempts only; set rollout.max_attempts to 1")
+    def rollouts_suit_the_method(self) -> "JobSpec":
+        """The baselines of the paper train on first attempts (section 2), and some compare the episodes of a group."""
+        name = self.method.name
+        if self.method.single_attempt and self.rollout.max_attempts != 1:
+            raise ValueError(f"method {name} trains on first attempts only; set rollout.max_attempts to 1")
+        if self.method.compares_group and self.rollout.group_size < 2:
+            raise ValueError(f"method {name} compares the episodes of a question; set rollout.group_size to 2 or more")
         return self
 
     @property

@@ -20,6 +20,8 @@
 | spending(scope) | hash | teacher spending of a job (`job:<id>`) or provider (`provider:<name>`): caps count `held_*` |
 | costs(id) | hash | settled nano-USD of a job by `episode/...`, `step/...`, `provider/...` |
 | reservations() | hash | teacher call -> what it holds until it is settled; a lost call holds it for ever |
+| traffic(provider) | hash | requests and tokens of a provider's last minute, by second; expires |
+| throttled(id) | string | the provider whose rate limit the job's guidance waits for; expires |
 | heartbeat(service, instance) | string | JSON, expires when the process stops writing it |
 """
 
@@ -104,6 +106,14 @@ def costs(job_id: str) -> str:
 
 def reservations() -> str:
     return f"{PREFIX}:reservations"
+
+
+def traffic(provider: str) -> str:
+    return f"{PREFIX}:traffic:{provider}"
+
+
+def throttled(job_id: str) -> str:
+    return f"{job(job_id)}:throttled"
 
 
 def heartbeat(service: str, instance: str) -> str:

@@ -42,11 +42,19 @@ class StepRecord(JsonRecord):
     entropy: float = Field(description="Mean over student tokens, nats.")
     logprob_gap_max: float = Field(description="Largest |engine - trainer| log-probability, nats, before the update.")
     logprob_gap_mean: float
+    reference_kl: float | None = Field(
+        None, description="k3 estimate to the frozen base, nats per token, if asked for."
+    )
+    importance_weight: float = Field(1.0, description="Mean importance weight of the tokens; 1 without correction.")
+    importance_capped: float = Field(0.0, description="Share of tokens whose weight was capped or masked.")
     staleness_max: int = Field(description="Policy versions between sampling and training, the largest of the batch.")
     student_tokens: int
     trajectory_tokens: int
     teacher_calls: int
     teacher_price_usd: float
+    guidance_leak_rate: float | None = Field(
+        None, description="Share of judged guidance that gave the answer away; None where none was judged."
+    )
     seconds: float = Field(description="From the manifest's opening to the published policy.")
     phase_seconds: dict[str, float] = Field(description="wait, update, checkpoint, publish.")
     episodes_per_second: float

@@ -39,7 +39,11 @@ def test_four_fields_make_a_job() -> None:
         MINIMAL,
         changed("method", {"name": "socratic_po", "decay": "none", "guidance": False, "normalisation": "token"}),
         changed("method", {"name": "reinforce_pp"}) | {"rollout": {"max_attempts": 1}},
+        changed("method", {"name": "socratic_po", "decay": "geometric", "gamma": 0.5}),
+        changed("method", {"name": "grpo", "scale": "none"}) | {"rollout": {"max_attempts": 1, "group_size": 2}},
+        changed("method", {"name": "rloo"}) | {"rollout": {"max_attempts": 1}},
         changed("teacher", {"provider": "openai_compatible", "base_url": "http://127.0.0.1:8000/v1", "model": "qwen"}),
+        changed("teacher", {"name": "frontier"}),
         changed("task.options", {"path": "data", "nested": {"list": [1, None, "x"]}}),
         changed("training.learning_rate", "4e-4"),  # YAML 1.1 reads 4e-4 as a string
     ],
@@ -104,6 +108,11 @@ def test_bad_input_names_its_field(path: str, value: Any) -> None:
         ("method", {}, "method"),
         ("method", {"name": "socratic_po", "decay": "linear"}, "method.socratic_po.decay"),
         ("method", {"name": "reinforce_pp", "guidance": True}, "method.reinforce_pp.guidance"),
+        ("method", {"name": "socratic_po", "decay": "geometric", "gamma": 1.1}, "method.socratic_po.gamma"),
+        ("method", {"name": "socratic_po", "decay": "floor", "floor": float("nan")}, "method.socratic_po.floor"),
+        ("method", {"name": "socratic_po", "decay": "ema", "ema_rate": 0}, "method.socratic_po.ema_rate"),
+        ("method", {"name": "grpo", "scale": "token"}, "method.grpo.scale"),
+        ("method", {"name": "rloo", "kl_in_reward": -0.1}, "method.rloo.kl_in_reward"),
     ],
 )
 def test_bad_input_inside_a_choice_names_its_field(path: str, value: Any, field: str) -> None:
@@ -120,6 +129,26 @@ def test_bad_input_inside_a_choice_names_its_field(path: str, value: Any, field:
         (changed("teacher", {"provider": "tutor", "model": "qwen"}), "teacher", "remove them"),
         (changed("teacher", {"provider": "retry", "base_url": "http://host/v1"}), "teacher", "remove them"),
         (changed("method", {"name": "reinforce_pp"}), "", "set rollout.max_attempts to 1"),
+        (
+            changed("method", {"name": "grpo"}) | {"rollout": {"max_attempts": 1, "group_size": 1}},
+            "",
+            "set rollout.group_size to 2 or more",
+        ),
+        (
+            changed("method", {"name": "grpo", "aggregation": "constant"}) | {"rollout": {"max_attempts": 1}},
+            "method.grpo",
+            "aggregation constant needs constant_tokens",
+        ),
+        (
+            changed("method", {"name": "socratic_po", "decay": "geometric"}),
+            "method.socratic_po",
+            "decay geometric needs gamma; add it",
+        ),
+        (
+            changed("method", {"name": "socratic_po", "floor": 0.1}),
+            "method.socratic_po",
+            "floor belongs to decay floor, not to batch_mean; remove it",
+        ),
     ],
 )
 def test_fields_that_contradict_each_other_name_the_fix(job: dict[str, Any], field: str, fix: str) -> None:

@@ -19,6 +19,8 @@ ARGUMENTS: dict[str, list[Any]] = {
     "chunk": [1, 11],
     "key": ["a", "b"],
     "name": ["a", "b"],
+    "provider": ["a", "b"],
+    "scope": ["job:1", "provider:1"],
     "service": ["trainer", "worker"],
     "instance": ["rank0", "rank1"],
 }

@@ -19,9 +19,20 @@ class Neighbours:
         self.gateway_url = gateway_url.rstrip("/")
 
     async def teachers(self) -> dict[str, dict[str, Any]]:
-        """The gateway's providers by name, each with `available` and `detail`."""
+        """The gateway's built-in providers and named teachers, each with `available` and `detail`."""
         answer = await self._get("teacher_gateway", f"{self.gateway_url}/v1/teachers")
-        return {teacher["provider"]: teacher for teacher in answer.get("data", [])}
+        return {teacher.get("name") or teacher["provider"]: teacher for teacher in answer.get("data", [])}
+
+    async def forecast(self, teacher: dict[str, Any], plans: list[dict[str, Any]]) -> dict[str, Any] | None:
+        """What the teacher will cost; None when the gateway does not say: a forecast is no check."""
+        body = {"teacher": teacher, "plans": plans}
+        url = f"{self.gateway_url}/v1/forecast"
+        try:
+            async with self.session.post(url, json=body, timeout=NEIGHBOUR_TIMEOUT) as response:
+                found: dict[str, Any] | None = await response.json() if response.status == 200 else None
+                return found
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            return None
 
     async def served_model(self) -> str:
         """The directory of the model that the student engine runs."""

@@ -39,6 +39,7 @@ class JobState:
     evaluation: OpenBatch | None  # of the current policy version, while it is due
     trainer_alive: bool
     workers_alive: bool
+    throttled_by: str | None = None  # the provider whose rate limit guidance waits for
 
 
 @dataclass(frozen=True)
@@ -129,4 +130,6 @@ def _rollout(state: JobState, batch: OpenBatch) -> Wait:
         text = f"evaluation: {batch.arrived} of {batch.episodes} questions of policy {batch.step}"
     else:
         text = f"rollout: {batch.arrived} of {batch.episodes} episodes of step {batch.step}"
+    if state.throttled_by is not None:
+        text = f"teacher_rate_limited: {state.throttled_by}; {text}"
     return Wait("rollout", text, mark)

@@ -81,7 +81,13 @@ class Watch:
             evaluation=None if due is None else await self.open_batch(row.id, "eval", due),
             trainer_alive=bool(await self.redis.exists(keys.heartbeat("trainer", "rank0"))),
             workers_alive=await self.workers_alive(),
+            throttled_by=await self.throttled_by(row.id),
         )
+
+    async def throttled_by(self, job_id: str) -> str | None:
+        """The provider whose rate limit the job's guidance waits for at this moment, as the gateway tells."""
+        provider = await self.redis.get(keys.throttled(job_id))
+        return None if provider is None else str(provider.decode())
 
     async def open_batch(self, job_id: str, purpose: Purpose, step: int) -> OpenBatch | None:
         """The batch of a frozen manifest, or None before it was opened."""

@@ -83,6 +83,8 @@ def neighbours(httpserver: HTTPServer, model_root: Path) -> HTTPServer:
         {"provider": "openai_compatible", "available": False, "detail": "no key is set"},
     ]
     httpserver.expect_request("/gateway/v1/teachers").respond_with_json({"object": "list", "data": teachers})
+    forecast = {"object": "forecast", "requests": {"low": 1, "high": 2}, "tokens": {"low": 3, "high": 4}, "usd": None}
+    httpserver.expect_request("/gateway/v1/forecast").respond_with_json(forecast)
     served = {"model_path": str(model_root / "student"), "weight_version": "default"}
     httpserver.expect_request("/engine/model_info").respond_with_json(served)
     return httpserver

@@ -1,6 +1,9 @@
 """`python -m student_inference`: the CPU engine behind SGLang's HTTP API."""
 
+import os
 import sys
+import threading
+import time
 
 from servicekit.logs import configure_logs
 from servicekit.server import serve
@@ -14,6 +17,20 @@ PURPOSE = "Serves a student (Qwen3, Qwen2 or Llama-shaped) on the CPU behind SGL
 SWITCH_INTERVAL_SECONDS = 0.0002
 
 
+# sysexits.h: internal software error. A supervisor sees that this was no orderly end.
+SOFTWARE_FAILURE = 70
+# Answers that were delivered as aborted get this long to leave.
+FAREWELL_SECONDS = 0.5
+
+
+def end_process(failure: threading.ExceptHookArgs) -> None:
+    """A service whose engine thread has died must not look alive: print why and exit, so that it is started anew."""
+    threading.__excepthook__(failure)
+    sys.stderr.flush()
+    time.sleep(FAREWELL_SECONDS)
+    os._exit(SOFTWARE_FAILURE)
+
+
 def main() -> None:
     settings = parse_settings(InferenceSettings, "student_inference", PURPOSE)
     configure_logs("student-inference", settings.log_level, settings.log_format)
@@ -22,6 +39,7 @@ def main() -> None:
     from student_inference.config import ModelError
 
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
+    threading.excepthook = end_process
     try:
         app = create_app(settings)
     except ModelError as error:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from student_inference.async_engine import AsyncEngine
 from student_inference.auth import BearerKeys
 from student_inference.cache import BlockCache
+from student_inference.chat import ChatTemplate
 from student_inference.config import ModelConfig, ModelError, read_config, read_eos_ids, read_json
 from student_inference.control_routes import control_router
 from student_inference.engine import Engine
@@ -20,11 +21,13 @@ from student_inference.info import ServerInfo
 from student_inference.intake import Limits
 from student_inference.metrics import EngineCollector, Latencies
 from student_inference.model import Model
+from student_inference.openai_routes import openai_router
 from student_inference.request import SamplingParams
 from student_inference.routes import add_error_handlers, generation_router, information_router
 from student_inference.scheduler import Scheduler
 from student_inference.settings import InferenceSettings
 from student_inference.text import TextCodec
+from student_inference.transfer_routes import transfer_router
 from student_inference.weight_routes import weight_router
 from student_inference.weights import load_weights
 
@@ -61,9 +64,11 @@ def create_app(settings: InferenceSettings) -> FastAPI:
 
     app = FastAPI(title="SocraticPO student inference (SGLang's API)", version="1", lifespan=lifespan)
     app.include_router(generation_router(front, limits, text, Latencies(registry)))
+    app.include_router(openai_router(front, limits, text, ChatTemplate(directory)))
     app.include_router(information_router(front, info, registry, PROBE))
     app.include_router(control_router(front))
     app.include_router(weight_router(front))
+    app.include_router(transfer_router(front))
     add_error_handlers(app)
     app.add_middleware(BearerKeys, api_key=settings.api_key, admin_api_key=settings.admin_api_key)
     return app
@@ -84,11 +89,12 @@ def blocks_of(settings: InferenceSettings, config: ModelConfig) -> int:
     blocks = settings.max_total_tokens // settings.block_size
     value_bytes = getattr(torch, settings.dtype).itemsize
     position_bytes = 2 * config.num_layers * config.num_kv_heads * config.head_dim * value_bytes
-    needed = blocks * settings.block_size * position_bytes
+    # The window of the running requests may become as large as the cache.
+    needed = 2 * blocks * settings.block_size * position_bytes
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if needed > memory:
         raise ModelError(
-            f"max_total_tokens: {settings.max_total_tokens} positions need {needed / 2**30:.1f} GiB of cache, the "
-            f"machine has {memory / 2**30:.1f} GiB; choose at most {memory // position_bytes // 2}"
+            f"max_total_tokens: {settings.max_total_tokens} positions need {needed / 2**30:.1f} GiB, the "
+            f"machine has {memory / 2**30:.1f} GiB; choose at most {memory // position_bytes // 4}"
         )
     return blocks

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import torch
 
-from student_inference.config import ModelConfig, ModelError
+from student_inference.config import ModelError
 from student_inference.engine import Engine
 from student_inference.model import Model
 from student_inference.protocol import BadRequest
 from student_inference.request import Request
-from student_inference.weights import load_weights
+from student_inference.weights import Weights, load_weights
 
 # A swap waits for running generations as SGLang does, but not for ever: the trainer must hear that it failed.
 DRAIN_SECONDS = 300.0
@@ -34,8 +34,10 @@ class AsyncEngine:
     def __init__(self, roots: list[Path], dtype: torch.dtype, context_length: int) -> None:
         self.engine: Engine
         self.model_path = ""
-        self._roots, self._dtype, self._context_length = roots, dtype, context_length
+        self.dtype = dtype
+        self._roots, self._context_length = roots, context_length
         self._futures: dict[str, asyncio.Future[Request]] = {}
+        self._listeners: dict[str, asyncio.Queue[Request | None]] = {}
         self._open = asyncio.Event()
         self._open.set()
         self._still = asyncio.Event()
@@ -50,16 +52,19 @@ class AsyncEngine:
     async def stop(self) -> None:
         await asyncio.to_thread(self.engine.stop, STOP_SECONDS)
 
-    def deliver(self, finished: list[Request]) -> None:
-        """Called in the engine's thread: one wake-up of the loop for all requests that ended in a step."""
+    def deliver(self, requests: list[Request]) -> None:
+        """Called in the engine's thread: one wake-up of the loop for all requests with news from a step."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._resolve, finished)
+            self._loop.call_soon_threadsafe(self._resolve, requests)
 
-    def _resolve(self, finished: list[Request]) -> None:
-        for request in finished:
-            future = self._futures.pop(request.rid, None)
-            if future is not None and not future.done():
-                future.set_result(request)
+    def _resolve(self, requests: list[Request]) -> None:
+        for request in requests:
+            if request.rid in self._listeners:
+                self._listeners[request.rid].put_nowait(request)
+            if request.finish is not None:
+                future = self._futures.pop(request.rid, None)
+                if future is not None and not future.done():
+                    future.set_result(request)
         self._note_stillness()
 
     def _note_stillness(self) -> None:
@@ -93,6 +98,24 @@ class AsyncEngine:
                 self.engine.run(lambda rid=request.rid: self.engine.abort(rid))  # type: ignore[misc]
             raise
 
+    async def stream(self, requests: list[Request]) -> AsyncIterator[Request]:
+        """The state of each request after every token of it, finished at last. Raises as `generate` does."""
+        news: asyncio.Queue[Request | None] = asyncio.Queue()
+        for request in requests:
+            request.streamed = True
+        ending = asyncio.ensure_future(self.generate(requests))
+        ending.add_done_callback(lambda _: news.put_nowait(None))
+        listeners = dict.fromkeys((request.rid for request in requests if request.rid not in self._futures), news)
+        self._listeners |= listeners
+        try:
+            while (state := await news.get()) is not None:
+                yield state
+            await ending
+        finally:
+            ending.cancel()
+            for rid in listeners:
+                self._listeners.pop(rid, None)
+
     # Control.
 
     async def pause(self, mode: str) -> None:
@@ -118,19 +141,29 @@ class AsyncEngine:
         old weights (a paused engine is swapped at once), and the weights change between two steps. Raises ModelError
         for a bad checkpoint and TimeoutError when the requests in flight do not end in DRAIN_SECONDS.
         """
-        directory = self._allowed(model_path)
+        directory, config = self._allowed(model_path), self.engine.model.config
+        await self.serve_weights(
+            lambda: load_weights(directory, config, self.dtype), version, flush=flush, abort_all=abort_all
+        )
+        self.model_path = model_path
+
+    async def serve_weights(
+        self, load: Callable[[], Weights], version: str | None, *, flush: bool, abort_all: bool = False
+    ) -> None:
+        """Call `load` in a thread, then serve what it gives; the rest as for `update_weights`."""
         async with self._swapping:
-            model = await asyncio.to_thread(self._load, directory)
+            weights = await asyncio.to_thread(load)
+            model = Model(self.engine.model.config, weights, self._context_length)
             if abort_all:
                 await self.abort(None)
             async with self._quiet():
                 await self._command(lambda: self.engine.swap(model, version, flush))
-                self.model_path = model_path
 
-    def _load(self, directory: Path) -> Model:
-        config: ModelConfig = self.engine.model.config
-        weights = load_weights(directory, config, self._dtype)
-        return Model(config, weights, self._context_length)
+    async def rename_weights(self, version: str, abort_all: bool) -> None:
+        """Call the weights that are served `version` from the next token on."""
+        if abort_all:
+            await self.abort(None)
+        await self._command(lambda: self.engine.rename(version))
 
     def _allowed(self, model_path: str) -> Path:
         """The resolved directory. Raises ModelError when it lies outside the allowed roots."""

@@ -10,6 +10,13 @@ OPEN_PREFIXES = ("/health", "/ready", "/metrics")
 ADMIN_PATHS = frozenset(
     {
         "/update_weights_from_disk",
+        "/update_weights_from_distributed",
+        "/update_weights_from_tensor",
+        "/update_weight_version",
+        "/init_weights_update_group",
+        "/destroy_weights_update_group",
+        "/begin_weight_update",
+        "/end_weight_update",
         "/flush_cache",
         "/abort_request",
         "/pause_generation",

@@ -8,20 +8,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from student_inference.cache import TRASH_BLOCK, BlockCache
+from student_inference.cache import TRASH_BLOCK, BlockCache, block_table
+from student_inference.memory import Memory, PagedMemory, WindowMemory
 from student_inference.model import ForwardBatch
 from student_inference.request import Request
 from student_inference.sampler import SamplingBatch
-
-
-def block_table(requests: Sequence[Request], width: int) -> Tensor:
-    """Blocks [B, width] of each request, padded with the trash block."""
-    rows = []
-    for request in requests:
-        assert request.chain is not None
-        blocks = request.chain.blocks[:width]
-        rows.append(blocks + [TRASH_BLOCK] * (width - len(blocks)))
-    return torch.tensor(rows)
+from student_inference.window import Window
 
 
 def visible(positions_BS: Tensor, length: int, dtype: torch.dtype) -> Tensor:
@@ -43,13 +35,13 @@ def prefill_batch(requests: Sequence[Request], cache: BlockCache) -> ForwardBatc
     positions_BS = starts_B1 + torch.arange(longest)
     real_BS = positions_BS < ends_B1
     positions_BS = torch.minimum(positions_BS, ends_B1 - 1)
-    table_Bn = block_table(requests, cache.blocks_for(max(request.length for request in requests)))
+    width = cache.blocks_for(max(request.length for request in requests))
+    table_Bn = block_table([request.chain for request in requests], width)
     blocks_BS = table_Bn.gather(1, positions_BS // cache.block_size).where(real_BS, TRASH_BLOCK)
     return ForwardBatch(
         torch.tensor(padded),
         positions_BS,
-        cache.slots(blocks_BS, positions_BS),
-        cache.tables(table_Bn),
+        PagedMemory(cache, cache.slots(blocks_BS, positions_BS), cache.tables(table_Bn)),
         visible(positions_BS, table_Bn.shape[1] * cache.block_size, cache.storage.dtype),
     )
 
@@ -57,27 +49,29 @@ def prefill_batch(requests: Sequence[Request], cache: BlockCache) -> ForwardBatc
 class DecodeBatch:
     """The running requests as tensors that advance by one token a step; rebuilt when the batch changes."""
 
-    def __init__(self, requests: list[Request], cache: BlockCache, vocab_size: int) -> None:
-        self.requests = requests
+    def __init__(self, running: list[Request], cache: BlockCache, window: Window, vocab_size: int) -> None:
+        seated = window.seat(running)
+        requests = self.requests = seated or running
         self.sampling = SamplingBatch.of([request.params for request in requests], vocab_size)
         self.tokens_B1 = torch.tensor([request.output[-1] for request in requests]).unsqueeze(1)
         self.positions_B1 = torch.tensor([request.length - 1 for request in requests]).unsqueeze(1)
-        self._cache = cache
+        self._cache, self._window = cache, window if seated else None
         self._longest = max(request.length for request in requests)
-        self._table_Bn = block_table(requests, max(cache.blocks_for(request.reserved) for request in requests))
+        width = max(cache.blocks_for(request.reserved) for request in requests)
+        self._table_Bn = block_table([request.chain for request in requests], width)
 
     def forward_batch(self) -> ForwardBatch:
-        """The newest token of every request, and the cache up to the longest of them."""
+        """The newest token of every request, and all positions up to the longest of them."""
         cache, positions = self._cache, self.positions_B1
-        table = self._table_Bn[:, : cache.blocks_for(self._longest)]
-        blocks = table.gather(1, positions // cache.block_size)
-        return ForwardBatch(
-            self.tokens_B1,
-            positions,
-            cache.slots(blocks, positions),
-            cache.tables(table),
-            visible(positions, table.shape[1] * cache.block_size, cache.storage.dtype),
-        )
+        width = cache.blocks_for(self._longest)
+        length = width * cache.block_size
+        slots = cache.slots(self._table_Bn.gather(1, positions // cache.block_size), positions)
+        memory: Memory
+        if self._window is None:
+            memory = PagedMemory(cache, slots, cache.tables(self._table_Bn[:, :width]))
+        else:
+            memory = WindowMemory(cache, slots, self._window, self._window.slots(positions), length)
+        return ForwardBatch(self.tokens_B1, positions, memory, visible(positions, length, cache.storage.dtype))
 
     def advance(self, tokens_B: Tensor) -> None:
         """Append one token to every request."""

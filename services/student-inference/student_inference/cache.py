@@ -31,6 +31,15 @@ class Chain:
     published: int = 0
 
 
+def block_table(chains: Sequence[Chain | None], width: int) -> Tensor:
+    """The first `width` blocks [B, width] of each chain, padded with the trash block."""
+    rows = []
+    for chain in chains:
+        blocks = chain.blocks[:width] if chain else []
+        rows.append(blocks + [TRASH_BLOCK] * (width - len(blocks)))
+    return torch.tensor(rows)
+
+
 class BlockCache:
     """Keys and values of `num_blocks` blocks for every layer, allocated once: the memory bound of the engine."""
 

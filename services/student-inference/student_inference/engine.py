@@ -18,6 +18,7 @@ from student_inference.model import Model
 from student_inference.request import Request
 from student_inference.sampler import SamplingBatch, sample
 from student_inference.scheduler import Scheduler, prefill_groups
+from student_inference.window import Window
 
 # An idle engine wakes up this often to bring its throughput figure down to zero.
 IDLE_WAIT_SECONDS = 0.5
@@ -40,7 +41,10 @@ class Counters:
 
 
 class Engine:
-    """Runs requests until each has `finish` set, then hands it to `deliver` (called in the engine's thread)."""
+    """Runs requests until each has `finish` set, then hands it to `deliver` (called in the engine's thread).
+
+    Streamed requests are also delivered after every token, as copies without `finish`.
+    """
 
     def __init__(
         self,
@@ -59,10 +63,11 @@ class Engine:
         self._deliver = deliver
         self._decode_text = decode
         self._batch: DecodeBatch | None = None
+        self._window = Window(cache)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
-        self._window = (time.perf_counter(), 0)
+        self._measured = (time.perf_counter(), 0)
 
     # Called from other threads.
 
@@ -98,13 +103,17 @@ class Engine:
     def swap(self, model: Model, version: str | None, flush: bool) -> None:
         """Serve `model` from the next step on. Requests in flight go on: retracted ones are recomputed with the new
         weights, those kept in place keep their old keys and values, and neither are reused by new requests."""
-        for request in [*self.scheduler.waiting, *self.scheduler.running]:
-            request.mark_version(self.version)
+        self.rename(self.version if version is None else version)
         self.model = model
-        self.version = self.version if version is None else version
         self.generation += 1
         if flush:
             self.cache.flush()
+
+    def rename(self, version: str) -> None:
+        """Attribute the tokens so far to the version until now, and those to come to `version`."""
+        for request in [*self.scheduler.waiting, *self.scheduler.running]:
+            request.mark_version(self.version)
+        self.version = version
 
     def pause(self, mode: str) -> None:
         """Stop stepping; mode retract also frees the running requests' cache, mode abort ends all requests."""
@@ -169,11 +178,18 @@ class Engine:
             self._batch = None
         else:
             self._decode()
+        progress = [
+            request.snapshot(self.version)
+            for request in self.scheduler.running
+            if request.streamed and request.finish is None
+        ]
+        if progress:
+            self._deliver(progress)
         self._collect()
 
     def _prefill(self, requests: list[Request]) -> None:
         batch = prefill_batch(requests, self.cache)
-        hidden = self.model.forward(batch, self.cache).view(*batch.tokens_BS.shape, -1)
+        hidden = self.model.forward(batch).view(*batch.tokens_BS.shape, -1)
         for request, row in zip(requests, hidden, strict=True):
             if request.logprob_start is not None and not request.prompt_logprobs:
                 request.prompt_logprobs = self._score_prompt(request, request.logprob_start, row)
@@ -193,9 +209,10 @@ class Engine:
 
     def _decode(self) -> None:
         if self._batch is None:
-            self._batch = DecodeBatch(self.scheduler.running, self.cache, self.model.config.vocab_size)
+            vocab_size = self.model.config.vocab_size
+            self._batch = DecodeBatch(self.scheduler.running, self.cache, self._window, vocab_size)
         batch = self._batch
-        logits = self.model.logits(self.model.forward(batch.forward_batch(), self.cache))
+        logits = self.model.logits(self.model.forward(batch.forward_batch()))
         batch.advance(self._extend(batch.requests, logits, batch.sampling, batch.positions_B1.squeeze(1) + 1))
 
     def _score_prompt(self, request: Request, start: int, hidden_Sh: Tensor) -> list[float]:
@@ -241,7 +258,7 @@ class Engine:
             self._deliver(finished)
 
     def _measure(self) -> None:
-        now, (since, tokens) = time.perf_counter(), self._window
+        now, (since, tokens) = time.perf_counter(), self._measured
         if now - since >= WINDOW_SECONDS:
             self.counters.throughput = (self.counters.generated_tokens - tokens) / (now - since)
-            self._window = (now, self.counters.generated_tokens)
+            self._measured = (now, self.counters.generated_tokens)

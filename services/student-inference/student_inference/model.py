@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding, linear, rms_norm, scaled_dot_product_attention, silu
 
-from student_inference.cache import BlockCache
 from student_inference.config import ModelConfig
+from student_inference.memory import Memory
 from student_inference.rope import rotation_table
 from student_inference.weights import Layer, Weights
 
@@ -22,10 +22,7 @@ class ForwardBatch:
 
     tokens_BS: Tensor
     positions_BS: Tensor
-    slots_NK: Tensor
-    """Cache rows that receive the new keys and values, one per key/value head."""
-    blocks_BKn: Tensor
-    """Cache blocks of each request, one list per key/value head; n * block_size = L."""
+    memory: Memory
     mask_BSL: Tensor
     """Additive: 0 where a token sees a cached position, else -inf."""
 
@@ -38,8 +35,8 @@ class Model:
         self.weights = weights
         self.rotations = rotation_table(config, context_length)
 
-    def forward(self, batch: ForwardBatch, cache: BlockCache) -> Tensor:
-        """Final hidden states [N, hidden] of the new tokens; their keys and values are written to the cache."""
+    def forward(self, batch: ForwardBatch) -> Tensor:
+        """Final hidden states [N, hidden] of the new tokens; their keys and values are stored."""
         eps = self.config.norm_eps
         x = embedding(batch.tokens_BS.flatten(), self.weights.embedding)
         mask = mask_of_heads(batch.mask_BSL, self.config)
@@ -47,8 +44,7 @@ class Model:
         for index, layer in enumerate(self.weights.layers):
             normed = rms_norm(x, x.shape[-1:], layer.attention_norm, eps)
             q, k, v = self.project(layer, normed, rotations)
-            cache.write(index, batch.slots_NK, k, v)
-            keys, values = cache.read(index, batch.blocks_BKn)
+            keys, values = batch.memory.extend(index, k, v)
             attended = attend(q, keys, values, mask)
             x = add_product(x, attended, layer.out, layer.out_bias)
             normed = rms_norm(x, x.shape[-1:], layer.mlp_norm, eps)

@@ -94,7 +94,6 @@ NEUTRAL_SAMPLING: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("logit_bias", "custom_params", "watermark"), (None, {})),
 }
 NEUTRAL_TOP: dict[str, tuple[Any, ...]] = {
-    "stream": (False,),
     "top_logprobs_num": (None, 0),
     **dict.fromkeys(("token_ids_logprob", "input_embeds", "image_data", "audio_data", "video_data"), (None,)),
     **dict.fromkeys(("lora_path", "session_id", "session_params", "custom_logit_processor"), (None,)),

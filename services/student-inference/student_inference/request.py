@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from student_inference.cache import Chain
@@ -38,6 +38,8 @@ class Request:
     logprob_start: int | None = None
     """First prompt position whose log-probability is wanted; None for none."""
     cache_salt: str = ""
+    streamed: bool = False
+    """Whether its state is wanted after every token."""
     arrived: float = field(default_factory=time.perf_counter)
 
     output: list[int] = field(default_factory=list)
@@ -73,6 +75,19 @@ class Request:
     def root(self, generation: int) -> Hashable:
         """Where the prefix of this request starts in the cache."""
         return (generation, self.cache_salt)
+
+    def snapshot(self, version: str) -> "Request":
+        """A copy of the state so far, its tokens attributed, that later steps leave alone."""
+        copied = replace(
+            self,
+            output=list(self.output),
+            logprobs=list(self.logprobs),
+            version_spans=list(self.version_spans),
+            chain=None,
+            finished_at=time.perf_counter(),
+        )
+        copied.mark_version(version)
+        return copied
 
     def mark_version(self, version: str) -> None:
         """Attribute the output tokens that no span covers yet to `version`."""

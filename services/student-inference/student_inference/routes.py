@@ -2,10 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from student_inference import answers
@@ -52,6 +54,8 @@ def generation_router(engine: AsyncEngine, limits: Limits, text: TextCodec, late
     async def generate(http: Request) -> Response:
         body = parse_body(await http.body())
         requests = requests_of(body, limits, text)
+        if body.stream:
+            return event_stream(generation_events(engine, requests, body, text))
         finished = await until_disconnect(http, engine.generate(requests))
         if finished is None:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -62,13 +66,44 @@ def generation_router(engine: AsyncEngine, limits: Limits, text: TextCodec, late
     return router
 
 
+def event_stream(objects: AsyncIterator[Any]) -> Response:
+    """Server-sent events, one for each object, ended as OpenAI's and SGLang's are."""
+
+    async def events() -> AsyncIterator[bytes]:
+        async for item in objects:
+            yield b"data: " + msgspec.json.encode(item) + b"\n\n"
+        yield b"data: [DONE]\n\n"
+
+    return StreamingResponse(events(), media_type="text/event-stream")
+
+
+async def generation_events(
+    engine: AsyncEngine, requests: list[Generation], body: GenerateBody, text: TextCodec
+) -> AsyncIterator[dict[str, Any]]:
+    """Each answer so far, whole and not only what is new, as SGLang streams; `index` tells those of a batch apart."""
+    index_of = {request.rid: index for index, request in enumerate(requests)}
+    scored = scored_of(body)
+    samples = len(requests) // len(scored)
+    try:
+        async for state in engine.stream(requests):
+            index = index_of[state.rid]
+            item = answers.answer(state, body, text, scored[index // samples])
+            yield {**item, "index": index} if is_batch(body, requests) else item
+    except (BadRequest, EngineStopped) as error:
+        yield {"error": {"message": str(error), "type": "invalid_request_error", "code": 400, "retryable": False}}
+
+
+def scored_of(body: GenerateBody) -> list[bool]:
+    return body.return_logprob if isinstance(body.return_logprob, list) else [body.return_logprob]
+
+
 def render(body: GenerateBody, finished: list[Generation], text: TextCodec) -> Response:
     """One object, or a list for a batch; a generation that the engine had to give up is an HTTP error."""
     for request in finished:
         reason = request.finish or {}
         if reason.get("status_code"):
             return error_response(reason["message"], reason["status_code"])
-    scored = body.return_logprob if isinstance(body.return_logprob, list) else [body.return_logprob]
+    scored = scored_of(body)
     samples = len(finished) // len(scored)
     objects = [answers.answer(request, body, text, scored[index // samples]) for index, request in enumerate(finished)]
     return json_response(objects if is_batch(body, finished) else objects[0])

@@ -1,6 +1,6 @@
 """Weights of a student: read from safetensors in Hugging Face layout, checked, and fused for the forward pass."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,17 +49,19 @@ def load_weights(directory: Path, config: ModelConfig, dtype: torch.dtype) -> We
     """
     if read_config(directory) != config:
         raise ModelError(f"{directory / 'config.json'}: differs from the served model's shape; only weights can change")
+    return weights_from((pair for shard in shards(directory) for pair in read_shard(shard)), config, dtype)
+
+
+def weights_from(named: Iterable[tuple[str, Tensor]], config: ModelConfig, dtype: torch.dtype) -> Weights:
+    """Weights from tensors in Hugging Face layout. Raises ModelError as `load_weights` does."""
     expected = dict(tensor_shapes(config))
     tensors: dict[str, Tensor] = {}
-    for shard in shards(directory):
-        for name, tensor in read_shard(shard):
-            if name in expected:
-                tensors[name] = checked(name, tensor, expected[name]).to(dtype)
-            elif not (name == TIED_HEAD or name.endswith("rotary_emb.inv_freq")):
-                raise ModelError(f"{shard.name}: unknown tensor {name!r}")
+    for name, tensor in named:
+        if expect_tensor(name, tuple(tensor.shape), expected):
+            tensors[name] = finite(name, tensor).to(dtype)
     missing = sorted(expected.keys() - tensors.keys())
     if missing:
-        raise ModelError(f"{directory}: {len(missing)} tensors are missing, first {missing[0]!r}")
+        raise ModelError(f"{len(missing)} tensors are missing, first {missing[0]!r}")
     return fuse(tensors, config)
 
 
@@ -89,10 +91,19 @@ def read_shard(path: Path) -> Iterator[tuple[str, Tensor]]:
         raise ModelError(f"{path}: corrupt safetensors file ({error})") from error
 
 
-def checked(name: str, tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The tensor itself when its shape is right and all values are finite; else ModelError."""
-    if tuple(tensor.shape) != shape:
-        raise ModelError(f"{name}: shape {list(tensor.shape)}, expected {list(shape)}")
+def expect_tensor(name: str, shape: tuple[int, ...], expected: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether the model needs this tensor; False for one that it may have beside. ModelError for any other."""
+    if name not in expected:
+        if name == TIED_HEAD or name.endswith("rotary_emb.inv_freq"):
+            return False
+        raise ModelError(f"unknown tensor {name!r}")
+    if shape != expected[name]:
+        raise ModelError(f"{name}: shape {list(shape)}, expected {list(expected[name])}")
+    return True
+
+
+def finite(name: str, tensor: Tensor) -> Tensor:
+    """The tensor itself when all its values are finite; else ModelError."""
     if not torch.isfinite(tensor).all():
         raise ModelError(f"{name}: holds NaN or infinite values")
     return tensor

@@ -121,7 +121,6 @@ BAD: list[tuple[str, str]] = [
     ('{"input_ids": [5], "unheard": 1}', "unheard"),
     ('{"input_ids": [5], "lora_path": "x"}', "lora_path"),
     ('{"input_ids": [5], "top_logprobs_num": 2}', "top_logprobs_num"),
-    ('{"input_ids": [5], "stream": true}', "stream"),
     ('{"input_ids": [5], "return_logprob": true, "logprob_start_len": 2}', "logprob_start_len"),
     ('{"input_ids": [[5], [6]], "rid": ["a", "a"]}', "rid"),
     ('{"input_ids": [[5], [6]], "sampling_params": [{}]}', "sampling_params"),

@@ -1,5 +1,8 @@
 """`python -m teacher_gateway`: guidance from any teacher over HTTP."""
 
+import os
+import sys
+
 from servicekit.logs import configure_logs
 from servicekit.server import serve
 from servicekit.settings import parse_settings
@@ -12,7 +15,11 @@ def main() -> None:
     """Read the settings and serve until told to stop."""
     settings = parse_settings(GatewaySettings, "teacher_gateway", "Guidance from any teacher over HTTP.")
     configure_logs("teacher-gateway", settings.log_level, settings.log_format)
-    serve(create_app(settings), settings)
+    try:
+        app = create_app(settings, os.environ)
+    except ValueError as error:
+        sys.exit(f"teacher_gateway: {error}")
+    serve(app, settings)
 
 
 if __name__ == "__main__":

@@ -1,31 +1,56 @@
 """Wiring of the teacher gateway."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from servicekit.app import create_service
 
+from teacher_gateway.accompany import create_seams, open_cassettes, open_ledger
+from teacher_gateway.cassette.routes import router as cassette_router
 from teacher_gateway.chat import open_session
 from teacher_gateway.gateway import Gateway
+from teacher_gateway.money.routes import router as money_router
+from teacher_gateway.money.terms import TermsBook
 from teacher_gateway.observation import GuidanceMetrics
+from teacher_gateway.openai_door import router as openai_router
 from teacher_gateway.prompt import load_template
-from teacher_gateway.providers.registry import create_registry
+from teacher_gateway.providers.registry import check_kinds, open_registry
 from teacher_gateway.routes import router
+from teacher_gateway.rungs import Staff
+from teacher_gateway.scoring.client import Scorer
+from teacher_gateway.scoring.routes import router as scoring_router
 from teacher_gateway.settings import GatewaySettings
+from teacher_gateway.teachers_file import load_teachers
+from teacher_gateway.traffic.gates import open_gates
+
+ROUTERS = [router, openai_router, money_router, cassette_router, scoring_router]
 
 
-def create_app(settings: GatewaySettings) -> FastAPI:
-    """The service. Raises ValueError when the teacher prompt names something unknown."""
+def create_app(settings: GatewaySettings, environment: Mapping[str, str] | None = None) -> FastAPI:
+    """The service; `environment` holds the keys that the teachers file names.
+
+    Raises ValueError when the teacher prompt or the teachers file names something unknown.
+    """
     metrics_registry = CollectorRegistry()
     metrics = GuidanceMetrics(metrics_registry)
     template = load_template()
+    file = load_teachers(settings.teachers_file)
+    check_kinds(file)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_session() as session:
-            app.state.gateway = Gateway(create_registry(settings, session), template, metrics)
+        async with (
+            open_session() as session,
+            open_registry(settings, session, file, environment or {}) as registry,
+            open_ledger(settings) as ledger,
+            open_gates(file, settings.redis_url, metrics_registry) as gates,
+        ):
+            app.state.scorer = Scorer(session, settings, file, environment or {})
+            app.state.ledger, app.state.terms, app.state.cassettes = ledger, TermsBook(file), open_cassettes(settings)
+            seams = create_seams(settings, file, environment or {}, ledger, app.state.terms, metrics_registry)
+            app.state.gateway = Gateway(Staff(registry, file.teachers), gates, template, metrics, seams)
             yield
 
-    return create_service("teacher-gateway", [router], metrics_registry, lifespan)
+    return create_service("teacher-gateway", ROUTERS, metrics_registry, lifespan)

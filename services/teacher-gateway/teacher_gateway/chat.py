@@ -133,6 +133,8 @@ def _reply(answer: bytes, model: str) -> Reply:
     except ValidationError as error:
         detail = f"The teacher's answer is no chat completion ({error.error_count()} faults)."
         raise TeacherFailure(502, "teacher_answer_invalid", detail) from None
+    if completion.choices and completion.choices[0].finish_reason == "content_filter":
+        raise TeacherFailure(502, "teacher_content_filtered", "The teacher's content filter refused this dialogue.")
     text = (completion.choices[0].message.content or "").strip() if completion.choices else ""
     if not text:
         raise EmptyAnswer("The teacher answered without a word.")

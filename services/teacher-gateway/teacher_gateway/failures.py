@@ -12,6 +12,8 @@ FailureCode = Literal[
     "teacher_timeout",
     "teacher_answer_empty",
     "teacher_answer_invalid",
+    "teacher_content_filtered",
+    "teacher_resting",
 ]
 
 

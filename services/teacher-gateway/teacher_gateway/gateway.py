@@ -1,79 +1,114 @@
-"""One guidance from request to response: prompt, provider, price, count."""
+"""One guidance from request to response, a step a line: prompt, cassette, ladder, leak guard, record."""
 
+import asyncio
 import time
+from collections.abc import Mapping
 
 import structlog
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 
+from teacher_gateway.calls import Caller
+from teacher_gateway.ladder import climb_down
+from teacher_gateway.money.exhaustion import without_guidance
 from teacher_gateway.observation import GuidanceMetrics
 from teacher_gateway.prompt import PromptTemplate, values_of
-from teacher_gateway.providers.base import Provider, Reply
-from teacher_gateway.providers.registry import Registry
-from teacher_gateway.retries import ask_within
+from teacher_gateway.rungs import Staff
+from teacher_gateway.seams import Asked, Given, Seams
+from teacher_gateway.traffic.gate import Gate
 
 NO_PROMPT = "none"
+NO_SEAMS = Seams()
 log = structlog.get_logger()
 
 
 class Gateway:
     """Gives guidance through any registered provider."""
 
-    def __init__(self, registry: Registry, template: PromptTemplate, metrics: GuidanceMetrics) -> None:
-        self.registry = registry
+    def __init__(
+        self,
+        staff: Staff,
+        gates: Mapping[str, Gate],
+        template: PromptTemplate,
+        metrics: GuidanceMetrics,
+        seams: Seams = NO_SEAMS,
+    ) -> None:
+        self.staff = staff
+        self.gates = gates
         self._template = template
         self._metrics = metrics
+        self._seams = seams
+        self._caller = Caller(seams.purse, gates)
 
-    async def guide(self, request: GuidanceRequest) -> GuidanceResponse:
-        """Raises a Problem: 422 for a request that cannot be served here, 502, 503 or 504 when the teacher fails."""
+    async def guide(self, request: GuidanceRequest, prompt: str | None = None, alone: bool = False) -> GuidanceResponse:
+        """Guidance for `prompt`, or for the one that the template makes of the request; `alone`: without the ladder.
+
+        Raises a Problem: 422 for a request that cannot be served here, 502, 503 or 504 when the teacher fails.
+        """
         started = time.perf_counter()
         name = request.teacher.provider
         with structlog.contextvars.bound_contextvars(
             job_id=request.job_id, episode_id=request.episode_id, attempt=request.attempt, provider=name
         ):
             try:
-                reply = await self._ask(request)
+                return await self._guide(self._asked(request, prompt), alone, started)
             except Problem as problem:
                 self._metrics.count(name, problem.code, time.perf_counter() - started)
                 log.warning("guidance_failed", code=problem.code, detail=problem.detail)
                 raise
-            response = self._response(name, reply, time.perf_counter() - started)
-            self._record(reply, response)
-            return response
 
-    async def _ask(self, request: GuidanceRequest) -> Reply:
-        provider = self._provider(request.teacher.provider)
-        prompt = self._template.render(values_of(request))
-        return await ask_within(request.teacher.timeout_seconds, lambda: provider.guide(prompt, request))
+    def _asked(self, request: GuidanceRequest, prompt: str | None) -> Asked:
+        if prompt is not None:
+            return Asked(request, prompt, NO_PROMPT)
+        return Asked(request, self._template.render(values_of(request)), self._template.version)
 
-    def _provider(self, name: str) -> Provider:
-        entry = self.registry[name]
-        if entry.provider is None:
-            detail = f"Provider {name} is not set up here. {entry.detail}"
-            raise Problem(422, "teacher_unavailable", detail, field="teacher.provider")
-        return entry.provider
+    async def _guide(self, asked: Asked, alone: bool, started: float) -> GuidanceResponse:
+        request = asked.request
+        deadline = asyncio.get_running_loop().time() + request.teacher.timeout_seconds
+        rungs = self.staff.rungs(request)[: 1 if alone else None]
+        replayed = await self._seams.cassette.replay(asked)
+        if replayed is not None:
+            self._metrics.count(replayed.provider, "replayed", time.perf_counter() - started)
+            return replayed
 
-    def _response(self, provider: str, reply: Reply, seconds: float) -> GuidanceResponse:
-        return GuidanceResponse(
-            text=reply.text,
-            provider=provider,
-            model=reply.model,
-            prompt_version=self._template.version if reply.prompted else NO_PROMPT,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            price_usd=reply.price_usd,
-            latency_seconds=seconds,
-        )
+        async def ask(prompt: str) -> Given:
+            try:
+                return await climb_down(rungs, prompt, deadline, self._caller)
+            except Problem as problem:
+                return without_guidance(problem, request)
 
-    def _record(self, reply: Reply, response: GuidanceResponse) -> None:
-        outcome = "truncated" if reply.truncated else "complete"
+        given = await self._seams.leak_guard.check(asked, await ask(asked.prompt), ask)
+        response = _response(asked, given, time.perf_counter() - started)
+        self._observe(given, response)
+        await self._seams.cassette.record(asked, response)
+        return response
+
+    def _observe(self, given: Given, response: GuidanceResponse) -> None:
+        outcome = "truncated" if given.reply.truncated else "complete"
         self._metrics.count(response.provider, outcome, response.latency_seconds)
-        self._metrics.charge(response.provider, reply)
+        self._metrics.charge(response.provider, given.reply)
         log.info(
             "guidance_given",
             outcome=outcome,
+            rung=response.rung,
             model=response.model,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
+            prompt_tokens=response.prompt_tokens,
+            completion_tokens=response.completion_tokens,
             seconds=round(response.latency_seconds, 3),
         )
+
+
+def _response(asked: Asked, given: Given, seconds: float) -> GuidanceResponse:
+    reply = given.reply
+    return GuidanceResponse(
+        text=reply.text,
+        provider=given.provider,
+        rung=given.rung,
+        model=reply.model,
+        prompt_version=asked.prompt_version if reply.prompted else NO_PROMPT,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        price_usd=reply.price_usd,
+        latency_seconds=seconds,
+        leak=given.leak,
+    )

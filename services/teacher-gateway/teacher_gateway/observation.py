@@ -1,4 +1,4 @@
-"""Metrics of the gateway. The outcome label is `complete`, `truncated`, or the code of the problem."""
+"""Metrics of the gateway. The outcome label is `complete`, `truncated`, `replayed`, or the code of the problem."""
 
 from contracts import metrics
 from prometheus_client import CollectorRegistry, Counter, Histogram

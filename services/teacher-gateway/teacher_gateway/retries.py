@@ -23,19 +23,19 @@ RETRY_AFTER_SPREAD_SECONDS = 0.5
 log = structlog.get_logger()
 
 
-async def ask_within(seconds: float, ask: Callable[[], Awaitable[Reply]]) -> Reply:
-    """Ask until there is a reply, the failure is final, the tries are used up or `seconds` are over.
+async def ask_until(deadline: float, ask: Callable[[], Awaitable[Reply]]) -> Reply:
+    """Ask until there is a reply, the failure is final, the tries are used up or `deadline` (event loop time) comes.
 
     Raises the last failure, or a 504 TeacherFailure at the deadline. A pause that would outlast the deadline is not
     begun: the failure that asked for it is the answer.
     """
-    deadline = asyncio.get_running_loop().time() + seconds
+    seconds = deadline - asyncio.get_running_loop().time()
     try:
         async with asyncio.timeout_at(deadline):
             return await _ask_patiently(ask, deadline)
     except TimeoutError:
         detail = (
-            f"The teacher gave no guidance within {seconds:g} s; raise teacher.timeout_seconds or check the teacher."
+            f"The teacher gave no guidance within {seconds:.3g} s; raise teacher.timeout_seconds or check the teacher."
         )
         raise TeacherFailure(504, "teacher_timeout", detail) from None
 

@@ -16,4 +16,9 @@ def parse_retry_after(value: str | None) -> int | None:
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
         except ValueError:
             return None
-    return max(0, math.ceil(seconds)) if math.isfinite(seconds) else None
+    return whole_seconds(seconds)
+
+
+def whole_seconds(seconds: float | None) -> int | None:
+    """Rounded up, never negative; None for None and for what is no finite number."""
+    return max(0, math.ceil(seconds)) if seconds is not None and math.isfinite(seconds) else None

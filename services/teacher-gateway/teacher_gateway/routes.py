@@ -4,26 +4,60 @@ from typing import Annotated, Literal
 
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
+from teacher_gateway.check import Check, check_all
 from teacher_gateway.gateway import Gateway
 
 router = APIRouter(prefix="/v1", tags=["guidance"])
 
 
 class Teacher(BaseModel):
-    """A provider as GET /v1/teachers shows it."""
+    """A provider, or a named teacher, as GET /v1/teachers shows it."""
 
     provider: str
+    name: str | None = None
     available: bool
     detail: str
+    ladder: list[str] = []
 
 
 class TeacherList(BaseModel):
-    """Every provider that a job can name."""
+    """Everyone that a job can name."""
 
     object: Literal["list"] = "list"
     data: list[Teacher]
+
+
+class TeacherChoice(BaseModel):
+    """Which teachers to try; None is all of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    names: list[str] | None = None
+
+
+class CheckList(BaseModel):
+    """What came of it, teacher by teacher."""
+
+    object: Literal["list"] = "list"
+    data: list[Check]
+
+
+class Traffic(BaseModel):
+    """One provider's gate."""
+
+    provider: str
+    in_flight: int
+    waiting: int
+    failures: int
+
+
+class TrafficList(BaseModel):
+    """All gates."""
+
+    object: Literal["list"] = "list"
+    data: list[Traffic]
 
 
 def gateway_of(request: Request) -> Gateway:
@@ -43,10 +77,22 @@ async def give_guidance(guidance: GuidanceRequest, gateway: ServedGateway) -> Gu
 
 @router.get("/teachers")
 async def list_teachers(gateway: ServedGateway) -> TeacherList:
-    """Which providers this gateway can reach with its settings."""
-    entries = gateway.registry.items()
-    return TeacherList(
+    """What a job can ask for here: the built-in providers, then the named teachers of the teachers file."""
+    return TeacherList(data=[*map(Teacher.model_validate, gateway.staff.listing())])
+
+
+@router.post("/teachers/check")
+async def check_teachers(wanted: TeacherChoice, gateway: ServedGateway) -> CheckList:
+    """Ask each named teacher for one short guidance, without its ladder: does it answer, and how fast?"""
+    return CheckList(data=await check_all(gateway, wanted.names))
+
+
+@router.get("/traffic")
+async def show_traffic(gateway: ServedGateway) -> TrafficList:
+    """What each provider's gate holds at this moment, in this process."""
+    return TrafficList(
         data=[
-            Teacher(provider=name, available=entry.provider is not None, detail=entry.detail) for name, entry in entries
+            Traffic(provider=name, in_flight=gate.in_flight, waiting=gate.waiting, failures=gate.circuit.failures)
+            for name, gate in gateway.gates.items()
         ]
     )

@@ -1,5 +1,7 @@
 """Settings of the teacher gateway."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import ServiceSettings
@@ -20,6 +22,17 @@ class GatewaySettings(ServiceSettings):
         default_factory=dict,
         description='JSON object from base URL to API key: {"https://api.openai.com/v1": "sk-..."}. '
         "A key is sent to its own base URL and nowhere else.",
+    )
+
+    teachers_file: Path | None = Field(
+        None, description="YAML file of providers and named teachers (deploy/teachers.yaml is an example)."
+    )
+    redis_url: str | None = Field(
+        None, description="Redis through which all gateways share limits and budgets; without it each has its own."
+    )
+
+    cassette_root: Path | None = Field(
+        None, description="Folder below which recorded guidance is kept; without it no job can record or replay."
     )
 
     @field_validator("tutor_url")

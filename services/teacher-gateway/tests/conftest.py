@@ -1,6 +1,6 @@
 """The gateway in front of scripted teachers."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -32,11 +32,11 @@ async def start_teacher() -> AsyncIterator[StartTeacher]:
 
 @pytest.fixture
 async def start_gateway() -> AsyncIterator[StartGateway]:
-    """Call with settings; returns a client of the gateway's app."""
+    """Call with settings, and an environment if the teachers file names one; returns a client of the gateway's app."""
     async with AsyncExitStack() as stack:
 
-        async def start(**settings: Any) -> httpx2.AsyncClient:
-            app = create_app(GatewaySettings(**settings))
+        async def start(environment: Mapping[str, str] | None = None, **settings: Any) -> httpx2.AsyncClient:
+            app = create_app(GatewaySettings(**settings), environment)
             await stack.enter_async_context(app.router.lifespan_context(app))
             client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway")
             return await stack.enter_async_context(client)

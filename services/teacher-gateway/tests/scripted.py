@@ -58,6 +58,7 @@ class ScriptedTeacher:
     seen: list[Seen] = field(default_factory=list)
     server: asyncio.Server | None = None
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    arrivals: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))  # one for each request
 
     async def start(self) -> None:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -89,6 +90,7 @@ class ScriptedTeacher:
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         body = json.loads(await reader.readexactly(int(headers["content-length"])))
         self.seen.append(Seen(request_line.split()[1], headers, body))
+        self.arrivals.release()
         entry = self.script[min(len(self.seen), len(self.script)) - 1]
         writer.write(entry.removesuffix(DROP))
         await writer.drain()

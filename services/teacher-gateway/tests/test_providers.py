@@ -25,11 +25,14 @@ async def test_guidance_comes_from_the_server_that_the_job_names(
     assert given == {
         "text": "Check the carry.",
         "provider": "openai_compatible",
+        "rung": "openai_compatible",
         "model": "gpt-4.1-2025-04-14",
         "prompt_version": "socratic-v1",
         "prompt_tokens": 19,
         "completion_tokens": 10,
         "price_usd": 0.0,
+        "replayed": False,
+        "leak": None,
     }
     (seen,) = teacher.seen
     assert seen.path == "/v1/chat/completions"

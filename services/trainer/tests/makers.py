@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import msgspec
 import torch
 from contracts.episodes import Attempt, Episode, Failure, Guidance, VersionSpan
 from contracts.jobs import JobSpec, RolloutSpec, StudentSpec, TaskSpec, TrainingSpec
@@ -101,6 +102,11 @@ def episode(
         started_at=1000.0 + step,
         finished_at=1001.0 + step,
     )
+
+
+def answer(rng: random.Random, reward: float, sample: int, length: int) -> Episode:
+    """A single attempt of so many tokens."""
+    return msgspec.structs.replace(episode(rng, [0.0], sample=sample), attempts=[attempt(rng, reward, length=length)])
 
 
 def episodes_of_step(step: int, seed: int = 0, questions: int = 3, group: int = 4, job: str = JOB) -> list[Episode]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trainer.advantages import EPSILON, NORMALISATIONS, group_row, row, token
-from trainer.decay import batch_mean
+from trainer.decay import batch_mean, geometric
 from trainer.rewards import Rows, rows_of
 
 K = 4
@@ -21,10 +21,11 @@ def batch_of(solved_at: list[int], lengths: list[list[int]], groups: list[int] |
     return rows_of(raw, tokens, groups or [0] * len(raw))
 
 
-@given(batches)
-def test_theorem_1(batch: list[tuple[int, list[int]]]) -> None:
+@given(batches, st.sampled_from([0.0, 0.05, 0.3, 1.0]))
+def test_theorem_1(batch: list[tuple[int, list[int]]], floor: float) -> None:
+    """For the paper's decay, and for every floor under it."""
     rows = batch_of([at for at, _ in batch], [lengths for _, lengths in batch])
-    decayed = batch_mean(rows)
+    decayed = batch_mean(rows, floor)
     advantages = row(decayed.rewards_RK, rows)
     right = rows.raw_RK > 0
     assert (advantages[right] >= -ROUNDING).all()  # property 1
@@ -33,7 +34,9 @@ def test_theorem_1(batch: list[tuple[int, list[int]]]) -> None:
         for j in range(k):
             if len(later) and len(by_attempt[j]):  # property 2
                 assert by_attempt[j].min() >= later.max() - ROUNDING
-                if decayed.factors[1] > 0:  # then strictly: a later attempt exists because an earlier one failed
+                if (
+                    floor == 0 and decayed.factors[1] > 0
+                ):  # then strictly: a later attempt exists because an earlier one failed
                     assert by_attempt[j].min() > later.max()
 
 
@@ -64,6 +67,13 @@ def test_mean_factor_has_the_product_form(batch: list[tuple[int, list[int]]]) ->
         before = made[: k - 1].sum()
         expected = factors[k - 1] * (before + right[k - 1]) / (before + made[k - 1])
         assert factors[k] == pytest.approx(expected, abs=1e-12)
+
+
+def test_geometric_decay_breaks_property_1() -> None:
+    """It does not know how good the batch was: a corrected answer among strong companions falls below the mean."""
+    rows = batch_of([1, 1, 1, 2], [[1] * K] * 4)
+    assert row(geometric(rows, 0.5).rewards_RK, rows)[3, 1] < -0.1
+    assert row(batch_mean(rows).rewards_RK, rows)[3, 1] >= 0
 
 
 def test_token_statistics_break_property_1() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trainer.decay import batch_mean, none
+from trainer.decay import batch_mean, ema, geometric, none
 from trainer.rewards import Rows, rows_of
 
 FIGURE_2 = [[0, 1], [0, 0, 1], [1], [0, 0, 1]]
@@ -64,3 +64,37 @@ def test_equals_the_definition_summed_rollout_by_rollout(shapes: list[tuple[int,
 def test_rows_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(ValueError, match="same rollouts"):
         rows_of([[1.0]], [[1, 2]], [0])
+
+
+def test_geometric_by_hand() -> None:
+    decayed = geometric(rows(FIGURE_2), gamma=0.5)
+    assert decayed.factors == [1.0, 0.5, 0.25, 0.125]
+    assert sorted(decayed.rewards_RK[decayed.rewards_RK > 0]) == [0.25, 0.25, 0.5, 1.0]
+
+
+def test_a_floor_keeps_a_cold_batch_teaching() -> None:
+    """mu_1 = max(0.2, 0/3); then 0.2 * 2 is earned in 6 attempts, which is below the floor again."""
+    decayed = batch_mean(rows([[0, 1], [0, 0, 1], [0, 1]]), floor=0.2)
+    assert decayed.factors == [1.0, 0.2, 0.2, 0.2]
+    assert sorted(decayed.rewards_RK[decayed.rewards_RK > 0]) == [0.2, 0.2, 0.2]
+
+
+def test_a_floor_below_the_mean_changes_nothing() -> None:
+    assert batch_mean(rows(FIGURE_2), floor=0.1).factors == batch_mean(rows(FIGURE_2)).factors
+
+
+def test_ema_by_hand() -> None:
+    """Figure 2 after a step whose factors were 1, 0.75 and nothing later."""
+    decayed = ema(rows(FIGURE_2), 0.25, [1.0, 0.75])
+    assert decayed.factors == [1.0, 0.75 * 0.75 + 0.25 * 0.25, 1.25 / 7, (1.25 + 2 * 1.25 / 7) / 9]
+    assert decayed.rewards_RK[0, 1] == 0.625
+
+
+def test_ema_hands_on_what_a_batch_did_not_need() -> None:
+    assert ema(rows([[1], [1]]), 0.5, [1.0, 0.5, 0.25, 0.125]).factors == [1.0, 0.75, 0.25, 0.125]
+
+
+@pytest.mark.parametrize("before", [[], [1.0, 0.75, 0.5, 0.25]])
+def test_ema_without_a_past_or_without_memory_is_the_batch_mean(before: list[float]) -> None:
+    rate = 1.0 if before else 0.1
+    assert ema(rows(FIGURE_2), rate, before).factors == batch_mean(rows(FIGURE_2)).factors

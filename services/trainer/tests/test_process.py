@@ -14,6 +14,7 @@ import httpx2
 import pytest
 import redis
 from contracts import keys
+from contracts.methods import SocraticPO
 from contracts.policies import checkpoint_directory
 from trainer.checkpoint import steps_in
 from trainer.durable import sha256_of
@@ -102,6 +103,33 @@ def test_killed_at_random_moments(
     assert [json.loads(line)["step"] for line in lines] == told
 
 
+def test_everything_that_a_step_depends_on_survives_a_kill(
+    redis_server: str, client: "redis.Redis", student: Path, tmp_path: Path
+) -> None:
+    """The method's memory, the frozen base and the old policy: killed before and after a checkpoint, or not at all."""
+    ends = []
+    for name, kills in (("unbroken", ()), ("broken", (1, 3))):
+        client.flushdb()
+        engine, data_root = StandInEngine(student), tmp_path / name
+        spec = spec_of(student.name, epochs=2, importance="truncated", kl_coefficient=0.1, checkpoint_every=2)
+        put_job(client, spec.model_copy(update={"method": SocraticPO(decay="ema", ema_rate=0.3)}))
+        put_batches(client, [episodes_of_step(step) for step in range(1, 5)])
+        settings = settings_of(redis_server, engine.url, data_root, student)
+        for target in kills:
+            process = start(settings)
+            wait_until(partial(reached, client, target), "progress")
+            kill(process)
+        process = start(settings)
+        wait_until(partial(reached, client, 4), "the end")
+        stop(process)
+        engine.stop()
+        ends.append(weights_at(data_root, 4))
+    assert ends[0] == ends[1]
+    record = json.loads(client.hget(keys.steps(JOB), "4"))
+    assert record["reference_kl"] > 0
+    assert record["importance_weight"] != 1.0
+
+
 def test_lost_connections_and_a_damaged_checkpoint(
     unbroken: str, client: "redis.Redis", redis_url: str, engine: StandInEngine, student: Path, tmp_path: Path
 ) -> None:
@@ -171,6 +199,7 @@ def test_a_cold_batch_is_counted_and_changes_nothing(
     wait_until(partial(reached, client, 2), "both steps")
     stop(process)
     assert [event.cold_batches for event in events_of(client, "batch.cold")] == [1, 2]
+    assert [event.step for event in events_of(client, "batch.zero_gradient")] == [1, 2]
     assert job_field(client, "cold_batches") == "2"
     assert weights_at(tmp_path, 1) == weights_at(tmp_path, 2)
     record = json.loads(client.hget(keys.steps(JOB), "2"))

@@ -3,6 +3,7 @@
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 from contracts.methods import SocraticPO
 from contracts.records import StepRecord
@@ -13,9 +14,9 @@ from trainer.decay import batch_mean
 from trainer.diagnostics import UpdateReport
 from trainer.meters import Meters
 from trainer.methods import annotate
-from trainer.step_record import opened_at, record_of, timed
+from trainer.step_record import leak_rate, opened_at, record_of, timed
 
-from .makers import JOB, episode, episodes_of_step
+from .makers import JOB, episode, episodes_of_step, guidance
 
 REPORT = UpdateReport(
     loss=0.5,
@@ -51,6 +52,12 @@ def test_figure_2_as_a_record() -> None:
     assert (found.teacher_calls, found.teacher_price_usd) == (5, 1.25)
     assert found.staleness_max == 0
     assert not found.cold
+
+
+@pytest.mark.parametrize(("leaked", "rate"), [([], None), ([None], None), ([True, False, None, False], 1 / 3)])
+def test_the_leak_rate_is_that_of_judged_guidance(leaked: list[bool | None], rate: float | None) -> None:
+    told = [msgspec.structs.replace(guidance(random.Random(0)), leaked=found) for found in leaked]
+    assert leak_rate(told) == rate
 
 
 def test_times_are_of_the_step() -> None:

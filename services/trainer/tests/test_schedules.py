@@ -19,6 +19,11 @@ def test_warm_up_then_the_schedule(schedule: str, expected: list[float]) -> None
     assert [learning_rate_of(spec, updates) for updates in range(6)] == pytest.approx(expected)
 
 
+def test_epochs_are_updates_too() -> None:
+    spec = TrainingSpec(steps=3, epochs=2, learning_rate=1.0, warmup_steps=2, schedule="linear")
+    assert [learning_rate_of(spec, updates) for updates in range(2, 6)] == pytest.approx([1.0, 0.75, 0.5, 0.25])
+
+
 def test_it_never_goes_below_zero_or_divides_by_it() -> None:
     spec = TrainingSpec(steps=2, learning_rate=1.0, warmup_steps=2, schedule="linear")
     assert learning_rate_of(spec, 5) == 0.0

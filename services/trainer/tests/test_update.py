@@ -12,8 +12,9 @@ from trainer.batch import assemble
 from trainer.diagnostics import UpdateReport
 from trainer.failures import JobFailure
 from trainer.methods import annotate
+from trainer.minibatches import split
 from trainer.policy import Policy
-from trainer.update import Learner, minibatches
+from trainer.update import Learner
 
 from .makers import episode, episodes_of_step, spec_of
 
@@ -108,8 +109,8 @@ def test_each_update_is_made_at_its_own_learning_rate(student: Path) -> None:
 
 
 def test_minibatches_are_consecutive_and_whole() -> None:
-    assert list(minibatches(10, 3)) == [range(3), range(3, 6), range(6, 10)]
-    assert list(minibatches(2, 5)) == [range(1), range(1, 2)]
+    assert list(split(10, 3)) == [range(3), range(3, 6), range(6, 10)]
+    assert list(split(2, 5)) == [range(1), range(1, 2)]
 
 
 def test_several_minibatches_are_several_updates(student: Path) -> None:

@@ -11,18 +11,23 @@ from contracts.manifests import Manifest
 from contracts.trajectories import Trajectory, trajectory_of
 
 from trainer.failures import JobFailure
-from trainer.rewards import Rows, rows_of
+from trainer.rewards import Floats, Rows, rows_of
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one training step learns from; `episodes` and `trajectories` are the R rollouts of `rows`."""
+    """What one training step learns from; `episodes` and `trajectories` are the R rollouts of `rows`.
+
+    `reference_logprobs_RT` is there when the method needs it: what the frozen base student gives every student token,
+    in nats, at the sampling temperature, 0 for context.
+    """
 
     step: int
     episodes: list[Episode]
     trajectories: list[Trajectory]
     rows: Rows
     failed_episodes: int
+    reference_logprobs_RT: Sequence[Floats] | None = None
 
 
 def in_manifest_order(manifest: Manifest, arrived: dict[str, Episode]) -> list[Episode]:

@@ -31,6 +31,9 @@ class CheckpointState(JsonRecord):
     step: int
     updates: int = Field(description="Optimizer updates so far: the place in the warm-up.")
     consumed: dict[int, list[str]] = Field(description="Episode ids by step, since the checkpoint before.")
+    method_state: dict[str, list[float]] = Field(
+        default_factory=dict, description="What the learning rule carries from step to step."
+    )
     record: StepRecord = Field(description="Of this step, for a crash between the commit and its announcement.")
     opened_at: float = Field(description="Unix time at which the step's first episode began.")
 

@@ -88,7 +88,10 @@ class Trainer:
     def prepare(self, job: Job) -> TrainingLoop:
         """Wire the parts of one job together."""
         base = find_student(job.spec.student.model, self.settings.model_roots)
-        learner = Learner(Policy.load(base, job.spec.rollout.temperature), job.spec.training)
+        temperature = job.spec.rollout.temperature
+        needs_reference = job.spec.training.kl_coefficient > 0 or job.spec.method.needs_reference
+        reference = Policy.load(base, temperature) if needs_reference else None
+        learner = Learner(Policy.load(base, temperature), job.spec.training, reference)
         vigil = Vigil(self.store, job.id, self.stopping)
         observers = Observers(self.store, job.id, self.meters, StepLog(self.settings.data_root, job.id))
         publisher = Publisher(self.engines, self.settings.data_root, job.id, base, observers.tell, vigil.pause)

@@ -13,6 +13,7 @@ from trainer.batch import assemble
 from trainer.checkpoint import Checkpoint, CheckpointState
 from trainer.collector import Collector
 from trainer.methods import annotate
+from trainer.methods.annotation import MethodState
 from trainer.observers import Observers
 from trainer.publisher import Publisher
 from trainer.step_record import opened_at, record_of, timed
@@ -48,6 +49,7 @@ class TrainingLoop:
         self.observers = observers
         self.vigil = vigil
         self.stopwatch = stopwatch
+        self.method_state: MethodState = {}
         self.consumed: dict[int, list[str]] = {}  # by step, since the last checkpoint
 
     def run(self) -> None:
@@ -66,6 +68,7 @@ class TrainingLoop:
         step = found.state.step if found else 0
         if found:
             self.learner.restore(found.weights, found.optimizer, found.random_state, found.state.updates)
+            self.method_state = found.state.method_state
         if found or self.job.policy_version is not None:
             self.observers.tell(TrainerResumed(at=time.time(), step=step))
         self.collector.replay()
@@ -81,8 +84,10 @@ class TrainingLoop:
         archive_batch(self.data_root, self.job.id, step, episodes)
         batch = assemble(step, episodes)
         with self.stopwatch.measure("update"):
-            annotation = annotate(batch, self.job.spec.method)
+            batch = self.learner.with_reference(batch)
+            annotation = annotate(batch, self.job.spec.method, self.method_state)
             report = self.learner.update(batch, annotation)
+            self.method_state = annotation.state
         self.vigil.check()
         record, opened = record_of(batch, annotation, report), opened_at(episodes)
         self.consumed[step] = [episode.episode_id for episode in episodes]
@@ -100,6 +105,7 @@ class TrainingLoop:
             step=step,
             updates=self.learner.optimizer.updates,
             consumed=self.consumed,
+            method_state=self.method_state,
             record=timed(record, opened, time.time(), self.stopwatch.seconds),
             opened_at=opened,
         )

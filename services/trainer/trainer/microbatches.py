@@ -21,6 +21,7 @@ PADDING = 0
 class MicroBatch:
     """One forward pass. Token n is read at `rows_N, positions_N` of the hidden states: one before where it stands."""
 
+    rollouts_B: list[int]  # which of the trajectories that were packed
     token_ids_BT: Tensor
     rows_N: Tensor
     positions_N: Tensor
@@ -28,6 +29,9 @@ class MicroBatch:
     sampling_logprobs_N: Tensor
     advantages_N: Tensor
     versions_N: Tensor
+    weights_N: Tensor | None = None  # of the token in the loss; without them the loss is the mean over tokens
+    reference_logprobs_N: Tensor | None = None  # of the frozen base
+    old_logprobs_N: Tensor | None = None  # of the learning policy before it learned from the batch
 
     @property
     def tokens(self) -> int:
@@ -36,12 +40,22 @@ class MicroBatch:
 
 
 def pack(
-    trajectories: Sequence[Trajectory], advantages_RT: Sequence[Floats], tokens_per_microbatch: int
+    trajectories: Sequence[Trajectory],
+    advantages_RT: Sequence[Floats],
+    tokens_per_microbatch: int,
+    weights_RT: Sequence[Floats] | None = None,
+    reference_logprobs_RT: Sequence[Floats] | None = None,
 ) -> list[MicroBatch]:
     """Split by length so that little is padded; the order is a function of the batch alone."""
     lengths = [len(trajectory.token_ids_T) for trajectory in trajectories]
     return [
-        pad([trajectories[index] for index in chosen], [advantages_RT[index] for index in chosen])
+        pad(
+            chosen,
+            [trajectories[index] for index in chosen],
+            [advantages_RT[index] for index in chosen],
+            weights_RT and [weights_RT[index] for index in chosen],
+            reference_logprobs_RT and [reference_logprobs_RT[index] for index in chosen],
+        )
         for chosen in by_length(lengths, tokens_per_microbatch)
     ]
 
@@ -58,8 +72,14 @@ def by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield run
 
 
-def pad(trajectories: Sequence[Trajectory], advantages_RT: Sequence[Floats]) -> MicroBatch:
-    """One micro-batch of these trajectories."""
+def pad(
+    rollouts: list[int],
+    trajectories: Sequence[Trajectory],
+    advantages_RT: Sequence[Floats],
+    weights_RT: Sequence[Floats] | None = None,
+    reference_logprobs_RT: Sequence[Floats] | None = None,
+) -> MicroBatch:
+    """One micro-batch of these trajectories, which are the `rollouts` of what is packed."""
     width = max(len(trajectory.token_ids_T) for trajectory in trajectories)
 
     def padded(sequences: Sequence[Sequence[float] | Floats], dtype: type, fill: float) -> np.ndarray:
@@ -75,12 +95,26 @@ def pad(trajectories: Sequence[Trajectory], advantages_RT: Sequence[Floats]) -> 
     def chosen(values_BT: np.ndarray) -> Tensor:
         return torch.from_numpy(values_BT[rows_N, columns_N])
 
+    def floats(values: Sequence[Sequence[float] | Floats]) -> Tensor:
+        return chosen(padded(values, np.float32, 0.0))
+
     return MicroBatch(
+        rollouts_B=rollouts,
         token_ids_BT=torch.from_numpy(token_ids_BT),
         rows_N=torch.from_numpy(rows_N),
         positions_N=torch.from_numpy(columns_N - 1),
         targets_N=chosen(token_ids_BT),
-        sampling_logprobs_N=chosen(padded([item.logprobs_T for item in trajectories], np.float32, 0.0)),
-        advantages_N=chosen(padded(advantages_RT, np.float32, 0.0)),
+        sampling_logprobs_N=floats([item.logprobs_T for item in trajectories]),
+        advantages_N=floats(advantages_RT),
         versions_N=chosen(padded([item.version_T for item in trajectories], np.int64, -1)),
+        weights_N=None if weights_RT is None else floats(weights_RT),
+        reference_logprobs_N=None if reference_logprobs_RT is None else floats(reference_logprobs_RT),
     )
+
+
+def unpack(micro: MicroBatch, values_N: Tensor, into_RT: Sequence[Floats]) -> None:
+    """The inverse of packing: put a value per student token where the token stands in its trajectory."""
+    columns_N = (micro.positions_N + 1).numpy()
+    for row, rollout in enumerate(micro.rollouts_B):
+        here_N = (micro.rows_N == row).numpy()
+        into_RT[rollout][columns_N[here_N]] = values_N.numpy()[here_N]

@@ -3,7 +3,7 @@
 import time
 
 import structlog
-from contracts.events import BatchCold, Event, StepTrained
+from contracts.events import BatchCold, BatchZeroGradient, Event, StepTrained
 from contracts.records import StepRecord
 
 from trainer.archive import StepLog
@@ -36,6 +36,8 @@ class Observers:
         if record.cold:
             cold_batches = self.store.cold_batches(self.job_id) + 1
             events.append(BatchCold(at=now, step=record.step, cold_batches=cold_batches))
+        if record.zero_gradient:
+            events.append(BatchZeroGradient(at=now, step=record.step))
         if self.store.announce_step(self.job_id, record, events):
             self.meters.on_step(record)
             log.info("step.trained", **record.model_dump(exclude={"attempts"}))

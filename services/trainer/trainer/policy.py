@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
+from torch.nn.functional import linear
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from trainer.failures import JobFailure
 from trainer.microbatches import MicroBatch
+from trainer.token_logprobs import token_logprobs
 
 # fp32 rounding of one matrix product; a head that does more than a product (soft caps, scales) is off by far more.
 HEAD_TOLERANCE = 1e-4
@@ -56,10 +58,15 @@ class Policy:
         probe_BT = torch.arange(HEAD_PROBE_TOKENS)[None] % self.vocab_size
         with torch.no_grad():
             expected_BTV = self.model(probe_BT, use_cache=False).logits
-            found_BTV = self.model.get_output_embeddings()(self.hidden(probe_BT))
+            found_BTV = linear(self.hidden(probe_BT), *self.head())
         if (expected_BTV - found_BTV).abs().max() > HEAD_TOLERANCE * (1 + expected_BTV.abs().max()):
             kind = type(self.model).__name__
             raise JobFailure("student_unsupported", f"student.model: {kind} changes its logits after the head")
+
+    def head(self) -> tuple[Tensor, Tensor | None]:
+        """Weight [V, H] and bias [V] of the head."""
+        module = self.model.get_output_embeddings()
+        return module.weight, getattr(module, "bias", None)
 
     def hidden(self, token_ids_BT: Tensor) -> Tensor:
         """Last hidden states [B, T, H] of one causal forward pass."""
@@ -67,22 +74,15 @@ class Policy:
         return states_BTH
 
     def logprobs(self, micro: MicroBatch) -> tuple[Tensor, Tensor]:
-        """Log-probability (with gradient) and entropy (without) of each student token, nats, at the temperature.
-
-        log_softmax(logits / temperature) is what SGLang reports for a sampled token. Context gets no logits at all.
-        """
+        """Log-probability and entropy of each student token, nats, at the temperature; context gets no logits."""
         states_NH = self.hidden(micro.token_ids_BT)[micro.rows_N, micro.positions_N]
-        logits_NV = self.model.get_output_embeddings()(states_NH)
-        all_NV = torch.log_softmax(logits_NV / self.temperature, dim=-1)
-        with torch.no_grad():
-            entropy_N = -(all_NV.exp() * all_NV).sum(-1)
-        return all_NV.gather(1, micro.targets_N[:, None]).squeeze(1), entropy_N
+        return token_logprobs(states_NH, *self.head(), micro.targets_N, self.temperature)
 
     @torch.no_grad()
     def prompt_logprobs(self, token_ids: list[int]) -> list[float]:
         """Log-probability of every token but the first, given those before it, at temperature 1."""
         tokens_BT = torch.tensor([token_ids])
-        logits_TV = self.model.get_output_embeddings()(self.hidden(tokens_BT))[0]
+        logits_TV = linear(self.hidden(tokens_BT), *self.head())[0]
         all_TV = torch.log_softmax(logits_TV[:-1], dim=-1)
         values: list[float] = all_TV.gather(1, tokens_BT[0, 1:, None]).squeeze(1).tolist()
         return values

@@ -31,6 +31,6 @@ def learning_rate_of(spec: TrainingSpec, updates: int) -> float:
     """
     if updates < spec.warmup_steps:
         return spec.learning_rate * (updates + 1) / spec.warmup_steps
-    rest = max(1, spec.steps * spec.minibatches - spec.warmup_steps)
+    rest = max(1, spec.steps * spec.epochs * spec.minibatches - spec.warmup_steps)
     done = min(1.0, (updates - spec.warmup_steps) / rest)
     return spec.learning_rate * SCHEDULES[spec.schedule](done)

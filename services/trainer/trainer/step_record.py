@@ -4,7 +4,7 @@ Axes: R rollouts, K attempts, T tokens of one trajectory.
 """
 
 import numpy as np
-from contracts.episodes import Episode
+from contracts.episodes import Episode, Guidance
 from contracts.records import AttemptStats, StepRecord
 
 from trainer.batch import Batch
@@ -41,11 +41,15 @@ def record_of(batch: Batch, annotation: Annotation, report: UpdateReport) -> Ste
         entropy=report.entropy,
         logprob_gap_max=report.logprob_gap_max,
         logprob_gap_mean=report.logprob_gap_mean,
+        reference_kl=report.reference_kl,
+        importance_weight=report.importance_weight,
+        importance_capped=report.importance_capped,
         staleness_max=batch.step - 1 - min(versions),
         student_tokens=report.student_tokens,
         trajectory_tokens=sum(len(trajectory.token_ids_T) for trajectory in batch.trajectories),
         teacher_calls=len(guidances),
         teacher_price_usd=sum(guidance.price_usd for guidance in guidances),
+        guidance_leak_rate=leak_rate(guidances),
         seconds=0.0,
         phase_seconds={},
         episodes_per_second=0.0,
@@ -103,6 +107,12 @@ def row_advantages(batch: Batch, annotation: Annotation) -> Floats:
 def mean_where(values_R: Floats, chosen_R: Flags) -> float | None:
     """The mean of the chosen ones, or None when there are none."""
     return float(values_R[chosen_R].mean()) if chosen_R.any() else None
+
+
+def leak_rate(guidances: list[Guidance]) -> float | None:
+    """Of the guidance that the leak guard judged."""
+    judged = [guidance.leaked for guidance in guidances if guidance.leaked is not None]
+    return share(judged) if judged else None
 
 
 def share(flags: list[bool]) -> float:

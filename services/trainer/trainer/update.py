@@ -1,11 +1,7 @@
-"""One batch becomes one or more updates of the weights. Knows no learning rule: only advantages per token.
-
-Axes: N student tokens of a micro-batch.
-"""
+"""One batch becomes one or more updates of the weights. Knows no learning rule: only advantages per token."""
 
 import math
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from dataclasses import replace
 
 import torch
 from contracts.jobs import TrainingSpec
@@ -14,19 +10,22 @@ from torch import Tensor
 from trainer.batch import Batch
 from trainer.diagnostics import Diagnostics, UpdateReport
 from trainer.failures import JobFailure
-from trainer.loss import policy_gradient
 from trainer.methods.annotation import Annotation
-from trainer.microbatches import MicroBatch, pack
+from trainer.microbatches import MicroBatch
+from trainer.minibatches import Minibatch, minibatches_of
+from trainer.objective import objective
 from trainer.optimizer import Optimizer
 from trainer.policy import Policy
+from trainer.reference import with_reference
 
 
 class Learner:
-    """The policy and its optimizer."""
+    """The policy and its optimizer, and the frozen base where the loss or the rewards need it."""
 
-    def __init__(self, policy: Policy, spec: TrainingSpec) -> None:
+    def __init__(self, policy: Policy, spec: TrainingSpec, reference: Policy | None = None) -> None:
         self.policy = policy
         self.spec = spec
+        self.reference = reference
         self.optimizer = Optimizer(policy.model, spec)
 
     def restore(
@@ -40,11 +39,17 @@ class Learner:
             raise JobFailure("checkpoint_unusable", f"the checkpoint does not fit the student: {error}") from error
         torch.set_rng_state(random_state)
 
+    def with_reference(self, batch: Batch) -> Batch:
+        """The batch with the frozen base's log-probabilities, where there is one."""
+        if self.reference is None:
+            return batch
+        return with_reference(batch, self.reference, self.spec.tokens_per_microbatch)
+
     def update(self, batch: Batch, annotation: Annotation) -> UpdateReport:
         """Learn from the batch, minibatch by minibatch. Raises JobFailure when a number is no longer finite.
 
-        A minibatch without any advantage changes nothing: AdamW's momentum would otherwise move the weights on no
-        evidence, and warm-up would run on.
+        A minibatch without any advantage changes nothing, whatever the regularisers say: AdamW's momentum would
+        otherwise move the weights on no evidence, and warm-up would run on.
         """
         try:
             return self.update_by_minibatches(batch, annotation)
@@ -53,26 +58,36 @@ class Learner:
 
     def update_by_minibatches(self, batch: Batch, annotation: Annotation) -> UpdateReport:
         diagnostics = Diagnostics(current_version=batch.step - 1)
+        prepared = self.prepared(batch, annotation)
         norms: list[float] = []
-        for minibatch in minibatches(len(batch.trajectories), self.spec.minibatches):
-            micros = pack(
-                [batch.trajectories[index] for index in minibatch],
-                [annotation.advantages_RT[index] for index in minibatch],
-                self.spec.tokens_per_microbatch,
-            )
-            if any(micro.advantages_N.any() for micro in micros):
-                norms.append(self.learn(micros, diagnostics, moved=bool(norms)))
-            else:
-                self.measure(micros, diagnostics, moved=bool(norms))
+        for _ in range(self.spec.epochs):
+            for minibatch in prepared:
+                diagnostics.divisor += minibatch.divisor
+                if minibatch.teaches:
+                    norms.append(self.learn(minibatch, diagnostics, moved=bool(norms)))
+                else:
+                    self.measure(minibatch, diagnostics, moved=bool(norms))
         self.check_weights(batch.step)
-        return diagnostics.report(gradient_norm=max(norms, default=0.0), updates=len(norms))
+        student_tokens = sum(micro.tokens for minibatch in prepared for micro in minibatch.micros)
+        return diagnostics.report(max(norms, default=0.0), len(norms), student_tokens)
 
-    def learn(self, micros: Sequence[MicroBatch], diagnostics: Diagnostics, moved: bool) -> float:
-        """Accumulate the gradient of the mean over the minibatch's student tokens, then update. Returns the norm."""
-        tokens = sum(micro.tokens for micro in micros)
+    def prepared(self, batch: Batch, annotation: Annotation) -> list[Minibatch]:
+        """The batch in minibatches, with the old policy's log-probabilities where the loss will need them."""
+        parts = list(minibatches_of(batch, annotation, self.spec))
+        if self.spec.importance == "none" or len(parts) * self.spec.epochs == 1:
+            return parts
+        return [replace(part, micros=[self.anchored(micro) for micro in part.micros]) for part in parts]
+
+    @torch.no_grad()
+    def anchored(self, micro: MicroBatch) -> MicroBatch:
+        """With what the policy says of it before it learns."""
+        return replace(micro, old_logprobs_N=self.policy.logprobs(micro)[0])
+
+    def learn(self, minibatch: Minibatch, diagnostics: Diagnostics, moved: bool) -> float:
+        """Accumulate the gradient of the minibatch's loss, then update. Returns the gradient's norm."""
         self.optimizer.clear()
-        for micro in micros:
-            self.loss_sum(micro, diagnostics, moved).div(tokens).backward()  # type: ignore[no-untyped-call]
+        for micro in minibatch.micros:
+            self.loss_sum(micro, diagnostics, moved).div(minibatch.divisor).backward()  # type: ignore[no-untyped-call]
         norm = self.optimizer.clip()
         if not (math.isfinite(norm) and math.isfinite(diagnostics.loss)):
             raise JobFailure(
@@ -84,28 +99,19 @@ class Learner:
         return norm
 
     @torch.no_grad()
-    def measure(self, micros: Sequence[MicroBatch], diagnostics: Diagnostics, moved: bool) -> None:
+    def measure(self, minibatch: Minibatch, diagnostics: Diagnostics, moved: bool) -> None:
         """Only look: what a batch without gradient still tells."""
-        for micro in micros:
+        for micro in minibatch.micros:
             self.loss_sum(micro, diagnostics, moved)
 
     def loss_sum(self, micro: MicroBatch, diagnostics: Diagnostics, moved: bool) -> Tensor:
         """The loss summed over the micro-batch's tokens. `moved`: the weights are no longer those that sampled."""
-        logprobs_N, entropy_N = self.policy.logprobs(micro)
-        loss = policy_gradient(
-            logprobs_N, micro.sampling_logprobs_N, micro.advantages_N, self.spec.clip_low, self.spec.clip_high
-        )
-        diagnostics.add(micro, logprobs_N.detach(), entropy_N, loss, moved)
-        return loss.loss_N.sum()
+        loss, seen = objective(micro, *self.policy.logprobs(micro), self.spec)
+        diagnostics.add(micro, seen, moved)
+        return loss
 
     def check_weights(self, step: int) -> None:
         """Raises JobFailure before weights that are not finite could be written anywhere."""
         norms = torch._foreach_norm(list(self.optimizer.parameters.values()))
         if not torch.stack(norms).isfinite().all():
             raise JobFailure("non_finite_weights", f"step {step} gave weights that are not finite; nothing was written")
-
-
-def minibatches(rollouts: int, count: int) -> Iterator[range]:
-    """Consecutive runs of the batch, so that the rollouts of one question stay together; empty ones are left out."""
-    bounds = [rollouts * index // count for index in range(count + 1)]
-    return (range(start, end) for start, end in pairwise(bounds) if end > start)

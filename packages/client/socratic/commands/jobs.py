@@ -1,7 +1,8 @@
 """Commands that talk to a running orchestrator about jobs."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from contracts.events import Event
@@ -36,11 +37,21 @@ def submit(
             found = client.check(spec)
             facts = ", ".join(f"{name} {value}" for name, value in found.items() if type(value) is int)
             typer.echo(f"{job_file} would be accepted: {facts}")
+            if forecast := found.get("teacher_forecast"):
+                typer.echo(teacher_line(forecast))
             return
         job = client.submit(spec, idempotency_key)
         typer.echo(job.id)
         if watch and report_end(follow(client, job.id)) != JobStatus.SUCCEEDED:
             raise typer.Exit(JOB_FAILED)
+
+
+def teacher_line(forecast: Mapping[str, Any]) -> str:
+    """What the teacher will be asked and cost, as ranges."""
+    parts = [f"{forecast[unit]['low']:,.0f} to {forecast[unit]['high']:,.0f} {unit}" for unit in ("requests", "tokens")]
+    usd = forecast["usd"]
+    price = f"{usd['low']:.2f} to {usd['high']:.2f} USD" if usd else "at a price that nobody knows"
+    return f"teacher: {', '.join(parts)}, {price}"
 
 
 def jobs(

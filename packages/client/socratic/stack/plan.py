@@ -129,7 +129,11 @@ def service_settings(request: StackRequest, redis_url: str, url: Mapping[str, st
     data_roots = [request.working_directory, request.working_directory.parent / "shared"]
     return {
         TUTOR: {},
-        GATEWAY: {"TEACHER_GATEWAY_TUTOR_URL": url[TUTOR]},
+        GATEWAY: {
+            "TEACHER_GATEWAY_TUTOR_URL": url[TUTOR],
+            "TEACHER_GATEWAY_REDIS_URL": redis_url,
+            "TEACHER_GATEWAY_CASSETTE_ROOT": str(request.home / "cassettes"),
+        },
         STUDENT: {
             "STUDENT_INFERENCE_MODEL_PATH": str(request.student),
             "STUDENT_INFERENCE_ALLOWED_ROOTS": json_list(model_roots),

@@ -70,6 +70,8 @@ class Dialogue:
             dialogue=self.turns,
             latest_answer=self.attempts[-1].text,
             ground_truth=self.question.answer if teacher.ground_truth else None,
+            answer=self.question.answer,
+            options=self.question.options,
             seed=attempt_seed(self.entry.seed, attempt),
         )
 
@@ -84,12 +86,13 @@ class Dialogue:
             Guidance(
                 token_ids=token_ids,
                 text=guidance.text,
-                provider=guidance.provider,
+                provider=guidance.rung or guidance.provider,
                 model=guidance.model,
                 prompt_tokens=guidance.prompt_tokens,
                 completion_tokens=guidance.completion_tokens,
                 price_usd=guidance.price_usd,
                 latency_seconds=guidance.latency_seconds,
+                leaked=guidance.leak.leaked if guidance.leak else None,
             )
         )
         self.turns.append(Turn(role="user", content=guidance.text))

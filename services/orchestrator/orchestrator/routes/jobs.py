@@ -29,7 +29,7 @@ async def create_job(
     """Check a job and queue it. `dry_run` only checks; the same Idempotency-Key never makes a second job."""
     if dry_run:
         response.status_code = 200
-        return await services.validator.check(spec)
+        return await services.validator.rehearse(spec)
     job_id = await services.store.made_under(idempotency_key) if idempotency_key else None
     if job_id is None:
         await services.validator.check(spec)

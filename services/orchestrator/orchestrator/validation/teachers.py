@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.errors import invalid
-from contracts.jobs import JobSpec
+from contracts.jobs import JobSpec, TeacherSpec
 
 FIELD = "teacher.provider"
 TUTOR_TASK = "materials"
@@ -20,11 +20,13 @@ def check_teacher_fits(spec: JobSpec) -> None:
         )
 
 
-def check_teacher_available(provider: str, teachers: Mapping[str, Mapping[str, Any]]) -> None:
-    """`teachers`: the gateway's answer by provider. Raises a 422 Problem for one it has not or cannot reach."""
-    teacher = teachers.get(provider)
+def check_teacher_available(spec: TeacherSpec, teachers: Mapping[str, Mapping[str, Any]]) -> None:
+    """`teachers`: the gateway's answer by name. Raises a 422 Problem for one it has not or cannot reach."""
+    name, field = (spec.name, "teacher.name") if spec.name else (spec.provider, FIELD)
+    teacher = teachers.get(name)
     if teacher is None:
         known = ", ".join(sorted(teachers)) or "none"
-        raise invalid(FIELD, f"the teacher gateway has no provider {provider!r}; it has: {known}")
+        kind = "teacher" if spec.name else "provider"
+        raise invalid(field, f"the teacher gateway has no {kind} {name!r}; it has: {known}")
     if not teacher.get("available"):
-        raise invalid(FIELD, f"{provider} is not available: {teacher.get('detail') or 'see the gateway'}")
+        raise invalid(field, f"{name} is not available: {teacher.get('detail') or 'see the gateway'}")

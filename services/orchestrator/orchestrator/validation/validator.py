@@ -7,10 +7,12 @@ from typing import Any
 
 from contracts.jobs import JobSpec
 from contracts.views import View
+from pydantic import Field
 
 from orchestrator.neighbours import Neighbours
 from orchestrator.questions import load_questions
 from orchestrator.settings import OrchestratorSettings
+from orchestrator.validation.forecasts import mean_question_bytes, teacher_plans
 from orchestrator.validation.rollouts import check_batch, check_context, longest_prompt
 from orchestrator.validation.students import check_architecture, find_student, read_config, served_config
 from orchestrator.validation.teachers import check_teacher_available, check_teacher_fits
@@ -26,6 +28,10 @@ class Findings(View):
     episodes_per_step: int
     longest_prompt_tokens: int
     context_length: int
+    question_bytes: int
+    teacher_forecast: dict[str, Any] | None = Field(
+        None, description="Requests, tokens and USD of the teacher, each from `low` to `high`; in a dry run."
+    )
     spec: JobSpec
 
 
@@ -40,10 +46,20 @@ class Validator:
         """Raises a 422 Problem that names the field and the fix, a 503 one when a neighbour does not answer."""
         check_teacher_fits(spec)
         findings, config = await asyncio.to_thread(self.check_files, spec)
-        check_teacher_available(spec.teacher.provider, await self.neighbours.teachers())
+        check_teacher_available(spec.teacher, await self.neighbours.teachers())
         served = await self.neighbours.served_model()
         check_architecture(config, await asyncio.to_thread(served_config, served, self.settings.model_roots))
         return findings
+
+    async def rehearse(self, spec: JobSpec) -> Findings:
+        """A dry run: every check, and what the teacher will cost (None where the gateway cannot tell)."""
+        # Imported here for the reason given in load_chat.
+        from orchestrator.rollout.plan import teacher_of
+
+        findings = await self.check(spec)
+        plans = teacher_plans(spec, findings.question_bytes)
+        forecast = await self.neighbours.forecast(teacher_of(spec).model_dump(mode="json"), plans)
+        return findings.model_copy(update={"teacher_forecast": forecast})
 
     def check_files(self, spec: JobSpec) -> tuple[Findings, dict[str, Any]]:
         """The checks that read data, tokenizer and configuration; blocks. Returns the student's config too."""
@@ -61,6 +77,7 @@ class Validator:
             episodes_per_step=spec.episodes_per_step,
             longest_prompt_tokens=prompt_tokens,
             context_length=chat.context_length,
+            question_bytes=mean_question_bytes(prompts),
             spec=spec,
         )
         return findings, config

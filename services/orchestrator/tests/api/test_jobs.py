@@ -19,6 +19,7 @@ def test_a_dry_run_writes_nothing(api, job_body, store):
     assert answer.json()["valid"] is True
     assert answer.json()["train_questions"] == 20
     assert answer.json()["episodes_per_step"] == 8
+    assert answer.json()["teacher_forecast"]["requests"] == {"low": 1, "high": 2}
     assert api.get("/v1/jobs").json()["data"] == []
     assert not list(store.scan_iter("socratic:job*"))
     assert not list(store.scan_iter("socratic:idempotency*"))

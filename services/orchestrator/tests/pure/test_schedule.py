@@ -97,6 +97,8 @@ def test_the_wait_reason_names_what_is_missing(state):
     assert waiting_for(state(None)).text == "trainer: publishing the base policy"
     assert waiting_for(state(None, trainer_alive=False)).text == "trainer: no trainer is alive"
     assert waiting_for(state(5, [batch(6, 3)])).text == "rollout: 3 of 8 episodes of step 6"
+    throttled = waiting_for(state(5, [batch(6, 3)], throttled_by="openai"))
+    assert throttled.text == "teacher_rate_limited: openai; rollout: 3 of 8 episodes of step 6"
     assert waiting_for(state(5, [batch(6, 3)], workers_alive=False)).text == "workers: no rollout worker is alive"
     assert waiting_for(state(5, [batch(6, 8)])).text == "trainer: updating on step 6"
     assert waiting_for(state(5, [batch(6, 8)], trainer_alive=False)).text == "trainer: no trainer is alive"

@@ -152,6 +152,7 @@ ANSWER_CHANGES_WHAT_FOLLOWS = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 WINDOWED = (
+    "{{ raise_exception('no system turns') if messages[0].role == 'system' else '' }}"
     "{% for message in messages[-3:] %}{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import redis
+from contracts.episodes import Episode
 from contracts.jobs import JobSpec
 from contracts.manifests import CHUNK_EPISODES
 from orchestrator.batches import Batches
@@ -101,6 +102,33 @@ async def test_even_without_the_lease_each_episode_is_appended_once(
     assert list(board.appended().values()) == [1, 1, 1]
 
 
+async def test_hundreds_of_episodes_may_end_at_once(redis_url: str, board: Board) -> None:
+    # redis-py's own pool raises "Too many connections" beyond 100 commands at once.
+    connection = connect(redis_url)
+    store = RolloutStore(connection)
+    episodes = [played(f"job-1/train/1/q/{sample}", sample) for sample in range(300)]
+    assert all(await asyncio.gather(*(store.append(episode) for episode in episodes)))
+    assert not any(await asyncio.gather(*(store.append(episode) for episode in episodes)))
+    assert len(board.episodes()) == 300
+    await connection.aclose()
+
+
+def played(episode_id: str, sample: int) -> Episode:
+    return Episode(
+        episode_id=episode_id,
+        job_id="job-1",
+        purpose="train",
+        step=1,
+        question_id="q",
+        sample=sample,
+        prompt_token_ids=[2],
+        attempts=[],
+        guidances=[],
+        started_at=1.0,
+        finished_at=2.0,
+    )
+
+
 async def until(condition: object) -> None:
     assert callable(condition)
     async with asyncio.timeout(20):
@@ -151,6 +179,7 @@ async def test_work_stops_when_it_is_no_longer_wanted(
     await asyncio.wait_for(running, 20)
     assert board.episodes() == []
     assert board.lease() == (None if change == "cancelled" else b"another worker")
+    assert runner.rolling == set()
     engine.talking.set()
 
 

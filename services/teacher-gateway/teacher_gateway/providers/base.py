@@ -1,9 +1,11 @@
-"""What a provider is: one attempt at one guidance. Retries, deadline, metrics and prices are the gateway's."""
+"""What a provider is: one attempt at one guidance. Retries, deadline, limits, metrics and prices are the gateway's."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from contracts.guidance import GuidanceRequest
+
+from teacher_gateway.teachers_file import ProviderSettings
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,22 @@ class Reply:
 
 
 class Provider(Protocol):
-    """Adding a provider is one module with such a class and one line in the registry."""
+    """One method. `request.teacher` says which model, how warm and how long; `request` has what the prompt was made of.
+
+    An installed package adds a provider under the entry point group socratic.teachers: docs/writing-a-teacher.md.
+    """
 
     async def guide(self, prompt: str, request: GuidanceRequest) -> Reply:
         """Ask once. Raises PassingFailure where another try may help, else TeacherFailure."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """What an entry point is called with: the key (None where the file names none) and the file's `options`."""
+
+    base_url: str | None
+    api_key: str | None
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -32,3 +46,4 @@ class Entry:
 
     provider: Provider | None
     detail: str
+    settings: ProviderSettings | None = None

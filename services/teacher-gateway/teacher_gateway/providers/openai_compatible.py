@@ -9,13 +9,14 @@ from teacher_gateway.providers.base import Reply
 
 
 class OpenAICompatible:
-    """Asks the server and model that the job's teacher names."""
+    """Asks the model that the teacher names, at `base_url` or, without one, at the address that the job names."""
 
-    def __init__(self, chat: ChatClient) -> None:
+    def __init__(self, chat: ChatClient, base_url: str | None = None) -> None:
         self._chat = chat
+        self._base_url = base_url
 
     async def guide(self, prompt: str, request: GuidanceRequest) -> Reply:
-        base_url, model = request.teacher.base_url, request.teacher.model
+        base_url, model = self._base_url or request.teacher.base_url, request.teacher.model
         if base_url is None or model is None:
             raise invalid("teacher.base_url", "provider openai_compatible needs base_url and model; add both")
         if fault := base_url_fault(base_url):

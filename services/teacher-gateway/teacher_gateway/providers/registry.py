@@ -1,26 +1,88 @@
-"""Every provider by the name that jobs use."""
+"""Every provider by name: the built-in ones, and those of the teachers file."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import entry_points
 
 import aiohttp
+from pydantic import SecretStr
 
+from teacher_gateway.addresses import canonical
 from teacher_gateway.chat import ChatClient
 from teacher_gateway.keys import KeyRing
-from teacher_gateway.providers.base import Entry, Provider
+from teacher_gateway.providers.base import Account, Entry, Provider
 from teacher_gateway.providers.openai_compatible import OpenAICompatible
 from teacher_gateway.providers.retry import FixedText
 from teacher_gateway.providers.tutor import Tutor
 from teacher_gateway.settings import GatewaySettings
+from teacher_gateway.teachers_file import ProviderSettings, TeachersFile
 
 Registry = dict[str, Entry]
+ENTRY_POINT_GROUP = "socratic.teachers"
+COMMERCIAL = ("openai", "anthropic", "gemini")
+OPENAI_COMPATIBLE = "openai_compatible"
 
 
-def create_registry(settings: GatewaySettings, session: aiohttp.ClientSession) -> Registry:
-    """One line per provider; `session` carries the requests of all of them."""
+@asynccontextmanager
+async def open_registry(
+    settings: GatewaySettings, session: aiohttp.ClientSession, file: TeachersFile, environment: Mapping[str, str]
+) -> AsyncIterator[Registry]:
+    """Every provider; those that are asynchronous context managers are entered and left."""
+    registry = create_registry(settings, session, file, environment)
+    async with AsyncExitStack() as stack:
+        for entry in registry.values():
+            if isinstance(entry.provider, AbstractAsyncContextManager):
+                await stack.enter_async_context(entry.provider)
+        yield registry
+
+
+def create_registry(
+    settings: GatewaySettings, session: aiohttp.ClientSession, file: TeachersFile, environment: Mapping[str, str]
+) -> Registry:
+    """One entry per provider; `session` carries the requests of those that speak OpenAI's chat API."""
+    missing = file.missing_keys(environment)
     chat = ChatClient(session, KeyRing(settings.api_keys))
-    return {
+    registry = {
         "tutor": Entry(_tutor(settings, chat), settings.tutor_url or "Set TEACHER_GATEWAY_TUTOR_URL to have a tutor."),
         "openai_compatible": Entry(OpenAICompatible(chat), "Any OpenAI chat API; the job names base_url and model."),
         "retry": Entry(FixedText(), "The fixed text of the ablation without guidance; needs no server."),
     }
+    for name, provider in file.providers.items():
+        if name in missing:
+            registry[name] = Entry(None, f"Set {missing[name]} to the key of provider {name}.", provider)
+        else:
+            key = environment[provider.api_key_env] if provider.api_key_env else None
+            registry[name] = Entry(_create(provider, key, session), _where(provider), provider)
+    return registry
+
+
+def check_kinds(file: TeachersFile) -> None:
+    """Raises ValueError for a `kind` that nothing provides."""
+    known = [*COMMERCIAL, OPENAI_COMPATIBLE, *sorted(entry_points(group=ENTRY_POINT_GROUP).names)]
+    for name, provider in file.providers.items():
+        if provider.kind not in known:
+            raise ValueError(f"providers.{name}.kind: {provider.kind} is not installed; there are: {', '.join(known)}")
+
+
+def _create(settings: ProviderSettings, key: str | None, session: aiohttp.ClientSession) -> Provider:
+    if settings.kind == OPENAI_COMPATIBLE and settings.base_url:
+        return OpenAICompatible(ChatClient(session, _ring(settings.base_url, key)), settings.base_url)
+    if settings.kind in COMMERCIAL:
+        # Imported here because the SDKs take seconds, which a gateway without such a teacher need not pay.
+        from teacher_gateway.providers.commercial import create_commercial
+
+        return create_commercial(settings, key)
+    (entry_point,) = entry_points(group=ENTRY_POINT_GROUP, name=settings.kind)
+    create: Callable[[Account], Provider] = entry_point.load()
+    return create(Account(settings.base_url, key, settings.options))
+
+
+def _ring(base_url: str, key: str | None) -> KeyRing:
+    return KeyRing({} if key is None else {base_url: SecretStr(key)})
+
+
+def _where(settings: ProviderSettings) -> str:
+    return settings.kind + (f" at {canonical(settings.base_url)}" if settings.base_url else "")
 
 
 def _tutor(settings: GatewaySettings, chat: ChatClient) -> Provider | None:

@@ -6,15 +6,18 @@ from typing import Any
 from contracts.methods import Method
 
 from trainer.batch import Batch
-from trainer.methods import reinforce_pp, socratic_po
-from trainer.methods.annotation import Annotation
+from trainer.methods import grpo, reinforce_pp, reinforce_pp_baseline, rloo, socratic_po
+from trainer.methods.annotation import Annotation, MethodState
 
-METHODS: dict[str, Callable[[Batch, Any], Annotation]] = {
+METHODS: dict[str, Callable[[Batch, Any, MethodState], Annotation]] = {
     "socratic_po": socratic_po.annotate,
     "reinforce_pp": reinforce_pp.annotate,
+    "reinforce_pp_baseline": reinforce_pp_baseline.annotate,
+    "grpo": grpo.annotate,
+    "rloo": rloo.annotate,
 }
 
 
-def annotate(batch: Batch, method: Method) -> Annotation:
-    """What the job's learning rule says about the batch."""
-    return METHODS[method.name](batch, method)
+def annotate(batch: Batch, method: Method, state: MethodState | None = None) -> Annotation:
+    """What the job's learning rule says about the batch, given what it said to remember at the step before."""
+    return METHODS[method.name](batch, method, state or {})

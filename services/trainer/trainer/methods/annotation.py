@@ -4,7 +4,7 @@ Axes: R rollouts, K attempts, T tokens of one trajectory.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from contracts.trajectories import CONTEXT
@@ -12,14 +12,22 @@ from contracts.trajectories import CONTEXT
 from trainer.batch import Batch
 from trainer.rewards import Floats
 
+# What a method carries from step to step; plain numbers, because the checkpoint keeps it as JSON.
+MethodState = dict[str, list[float]]
+
 
 @dataclass(frozen=True)
 class Annotation:
-    """Rewards after decay, the decay factors mu_0..mu_K, and the advantage of every token (0 for context)."""
+    """Rewards after decay, the decay factors mu_0..mu_K, and the advantage of every token (0 for context).
+
+    `weights_RT`: the batch's loss is their weighted sum over all tokens, context 0. None: the mean over student tokens.
+    """
 
     rewards_RK: Floats
     factors: list[float]
     advantages_RT: Sequence[Floats]
+    weights_RT: Sequence[Floats] | None = None
+    state: MethodState = field(default_factory=dict)  # for the next step
 
     @property
     def cold(self) -> bool:
@@ -30,6 +38,12 @@ class Annotation:
     def zero_gradient(self) -> bool:
         """No token carries an advantage."""
         return not any(advantages_T.any() for advantages_T in self.advantages_RT)
+
+
+def undecayed(batch: Batch, advantages_RK: Floats) -> Annotation:
+    """What a method without decay and without memory says: raw rewards, and an advantage for each row."""
+    factors = [1.0] * (batch.rows.raw_RK.shape[1] + 1)
+    return Annotation(batch.rows.raw_RK, factors, over_tokens(batch, advantages_RK))
 
 
 def over_tokens(batch: Batch, advantages_RK: Floats) -> list[Floats]:

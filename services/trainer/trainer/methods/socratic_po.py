@@ -5,11 +5,14 @@ from contracts.methods import SocraticPO
 from trainer.advantages import NORMALISATIONS
 from trainer.batch import Batch
 from trainer.decay import DECAYS
-from trainer.methods.annotation import Annotation, over_tokens
+from trainer.methods.annotation import Annotation, MethodState, over_tokens
+
+FACTORS = "factors"
 
 
-def annotate(batch: Batch, spec: SocraticPO) -> Annotation:
+def annotate(batch: Batch, spec: SocraticPO, state: MethodState) -> Annotation:
     """Decay the rewards over the whole batch, then normalise them over its rows."""
-    decayed = DECAYS[spec.decay](batch.rows)
+    decayed = DECAYS[spec.decay](batch.rows, spec.decay_setting, state.get(FACTORS, []))
     advantages_RK = NORMALISATIONS[spec.normalisation](decayed.rewards_RK, batch.rows)
-    return Annotation(decayed.rewards_RK, decayed.factors, over_tokens(batch, advantages_RK))
+    remembered: MethodState = {FACTORS: decayed.factors} if spec.decay == "ema" else {}
+    return Annotation(decayed.rewards_RK, decayed.factors, over_tokens(batch, advantages_RK), state=remembered)

@@ -1,0 +1,130 @@
+"""The launcher with a stand-in for SGLang: a program that answers /health, starts a child, and fails on demand."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from student_inference.launch_plan import LauncherSettings, backoff_seconds, sglang_command
+from student_inference.supervised import healthy
+
+# Two Python starts; a loaded machine needs seconds for each.
+WAIT_SECONDS = 60.0
+STAND_IN = """
+import http.server, os, subprocess, sys
+directory, port = sys.argv[1], int(sys.argv[sys.argv.index("--port") + 1])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/die":
+            os._exit(3)
+        self.send_response(200)
+        self.end_headers()
+server = http.server.HTTPServer(("127.0.0.1", port), Answer)
+with open(f"{directory}/starts", "a") as starts:
+    starts.write(f"{os.getpid()} {child.pid}\\n")
+server.serve_forever()
+"""
+
+
+def settings(**changes: object) -> LauncherSettings:
+    return LauncherSettings(model_path=Path("/models/student"), python="python", **changes)  # type: ignore[arg-type]
+
+
+def test_the_command_says_what_the_machine_and_model_need() -> None:
+    command = sglang_command(settings(tensor_parallel=2, data_parallel=4, admin_api_key="secret", port=31000))
+    line = " ".join(command)
+    assert line.startswith("python -m sglang.launch_server --model-path /models/student --host 127.0.0.1 --port 31000 ")
+    for part in (
+        "--tp-size 2",
+        "--dp-size 4",
+        "--mem-fraction-static 0.85",
+        "--admin-api-key secret",
+        "--dtype bfloat16",
+    ):
+        assert part in line
+    assert command.count("--enable-deterministic-inference") == 1
+    for absent in ("--api-key ", "--context-length", "--sleep-on-idle", "speculative"):
+        assert absent not in line.replace("--admin-api-key ", "")
+    on_cpu = sglang_command(settings(device="cpu", context_length=512, extra=["--attention-backend", "torch_native"]))
+    assert on_cpu[-3:] == ["--sleep-on-idle", "--attention-backend", "torch_native"]
+    assert "--mem-fraction-static" not in on_cpu
+    assert "--enable-deterministic-inference" not in on_cpu
+
+
+def test_restarts_wait_longer_each_time_up_to_a_minute() -> None:
+    assert [backoff_seconds(failures) for failures in (1, 2, 3, 6, 7, 2000)] == [1, 2, 4, 32, 60, 60]
+
+
+@pytest.fixture
+def launched(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
+    """A running launcher of the stand-in: (process, URL, the file with the pids of every start)."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    environment = {
+        "SGLANG_LAUNCHER_MODEL_PATH": str(tmp_path),
+        "SGLANG_LAUNCHER_PORT": str(port),
+        "SGLANG_LAUNCHER_PROGRAM": f'["{tmp_path}/stand_in.py", "{tmp_path}"]',
+        "SGLANG_LAUNCHER_HEALTH_EVERY_SECONDS": "0.05",
+    }
+    command = [sys.executable, "-m", "student_inference.launcher"]
+    launcher = subprocess.Popen(
+        command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    url = f"http://127.0.0.1:{port}"
+    eventually(lambda: healthy(url, 1))
+    yield launcher, url, tmp_path / "starts"
+    launcher.kill()
+    launcher.wait()
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that ended and waits to be collected does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def started(starts: Path) -> list[list[int]]:
+    return [[int(pid) for pid in line.split()] for line in starts.read_text().splitlines()]
+
+
+def test_an_engine_that_ends_is_started_anew_without_its_old_children(
+    launched: tuple[subprocess.Popen[bytes], str, Path],
+) -> None:
+    _, url, starts = launched
+    with pytest.raises(OSError):
+        urllib.request.urlopen(f"{url}/die", timeout=10)
+    eventually(lambda: len(started(starts)) == 2)
+    eventually(lambda: healthy(url, 1))
+    first, second = started(starts)
+    assert not any(map(alive, first))
+    assert all(map(alive, second))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_when_the_launcher_ends(
+    launched: tuple[subprocess.Popen[bytes], str, Path], number: signal.Signals
+) -> None:
+    launcher, _, starts = launched
+    [pids] = started(starts)
+    assert all(map(alive, pids))
+    launcher.send_signal(number)
+    assert launcher.wait(WAIT_SECONDS) == (0 if number == signal.SIGTERM else -number)
+    eventually(lambda: not any(map(alive, pids)))

@@ -1,0 +1,62 @@
+"""Opens what accompanies every guidance, as settings and teachers file have it: purse, cassette and leak guard."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from teacher_gateway.cassette.files import CassetteFiles
+from teacher_gateway.cassette.recorder import Recorder
+from teacher_gateway.leaks.guard import RuleGuard
+from teacher_gateway.leaks.metrics import LeakMetrics
+from teacher_gateway.money.ledger import Ledger
+from teacher_gateway.money.purse import LedgerPurse
+from teacher_gateway.money.terms import TermsBook
+from teacher_gateway.seams import Seams
+from teacher_gateway.settings import GatewaySettings
+from teacher_gateway.teachers_file import TeachersFile
+
+# A ledger on the same machine answers within a millisecond; a guidance must not wait longer than this for a dead one.
+LEDGER_SECONDS = 2.0
+
+
+@asynccontextmanager
+async def open_ledger(settings: GatewaySettings) -> AsyncIterator[Ledger | None]:
+    """The ledger that all gateways share; None without a Redis."""
+    if settings.redis_url is None:
+        yield None
+        return
+    redis = Redis.from_url(settings.redis_url, socket_timeout=LEDGER_SECONDS, socket_connect_timeout=LEDGER_SECONDS)
+    try:
+        yield Ledger(redis)
+    finally:
+        await redis.aclose()
+
+
+def open_cassettes(settings: GatewaySettings) -> CassetteFiles | None:
+    """The cassettes below the root; None without one."""
+    return CassetteFiles(settings.cassette_root) if settings.cassette_root else None
+
+
+def create_seams(
+    settings: GatewaySettings,
+    file: TeachersFile,
+    environment: Mapping[str, str],
+    ledger: Ledger | None,
+    book: TermsBook,
+    metrics: CollectorRegistry,
+) -> Seams:
+    """The three of them."""
+    return Seams(
+        purse=LedgerPurse(ledger, book),
+        cassette=Recorder(open_cassettes(settings), secrets_of(settings, file, environment), file.described),
+        leak_guard=RuleGuard(LeakMetrics(metrics)),
+    )
+
+
+def secrets_of(settings: GatewaySettings, file: TeachersFile, environment: Mapping[str, str]) -> frozenset[str]:
+    """Every key that this gateway knows: none of them may be written anywhere."""
+    variables = [provider.api_key_env for provider in file.providers.values() if provider.api_key_env]
+    named = {environment[variable] for variable in variables if environment.get(variable)}
+    return frozenset(key.get_secret_value() for key in settings.api_keys.values()) | named

@@ -1,0 +1,51 @@
+"""One try at one rung, with everything that surrounds the provider: gate, purse, hedge."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from contracts.errors import Problem
+
+from teacher_gateway.failures import TeacherFailure
+from teacher_gateway.providers.base import Reply
+from teacher_gateway.rungs import Rung
+from teacher_gateway.seams import Call, Purse
+from teacher_gateway.traffic.gate import Gate, estimate
+from teacher_gateway.traffic.hedge import first_reply
+
+
+class Caller:
+    """Passes the gate, reserves, asks, settles."""
+
+    def __init__(self, purse: Purse, gates: Mapping[str, Gate]) -> None:
+        self._purse = purse
+        self._gates = gates
+
+    async def call(self, rung: Rung, call: Call, deadline: float) -> Reply:
+        """One reply with its price. Raises TeacherFailure, or the purse's Problem."""
+        gate = self._gates.get(rung.provider_name)
+        if gate is None:
+            return await self._pay(rung, call)
+        if gate.hedge_after_seconds is None:
+            return await self._pass(gate, rung, call, deadline)
+        return await first_reply(lambda: self._pass(gate, rung, call, deadline), gate.hedge_after_seconds)
+
+    async def _pass(self, gate: Gate, rung: Rung, call: Call, deadline: float) -> Reply:
+        load = estimate(call.prompt, rung.request.teacher.max_guidance_tokens)
+        async with gate.passage(load, deadline, call.request.job_id) as second:
+            try:
+                reply = await self._pay(rung, call)
+            except TeacherFailure as failure:
+                if failure.code == "teacher_rate_limited":
+                    await gate.tell_throttled(call.request.job_id, failure.retry_after)
+                raise
+            await gate.settle(second, load, reply)
+            return reply
+
+    async def _pay(self, rung: Rung, call: Call) -> Reply:
+        ticket = await self._purse.reserve(call)
+        try:
+            reply = await rung.provider.guide(call.prompt, rung.request)
+        except Problem as failure:
+            await self._purse.settle(ticket, call, failure)
+            raise
+        return replace(reply, price_usd=await self._purse.settle(ticket, call, reply))

@@ -1,0 +1,62 @@
+"""The cassette of a job, in the mode that the job chose."""
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts.budgets import CassetteSpec
+from contracts.errors import Problem
+from contracts.guidance import GuidanceResponse
+
+from teacher_gateway.cassette.entry import Entry, key_of, question_of, replayed
+from teacher_gateway.cassette.files import CassetteFiles
+from teacher_gateway.seams import Asked
+
+FIXED_TEXT = "retry"
+Ladder = Callable[[str | None], Any]
+
+
+class Recorder:
+    """Replays what was recorded and records what was given. Known keys are taken out of all that it writes."""
+
+    def __init__(
+        self, files: CassetteFiles | None, secrets: frozenset[str] = frozenset(), ladder: Ladder = lambda name: None
+    ) -> None:
+        """ladder: what the teachers file says about a teacher's name, so that another model is another key."""
+        self._files = files
+        self._secrets = secrets
+        self._ladder = ladder
+
+    async def replay(self, asked: Asked) -> GuidanceResponse | None:
+        """The recorded guidance. Raises a 409 Problem in mode `replay` when there is none, a 422 without a root."""
+        spec = asked.request.teacher.cassette
+        if spec.mode in ("off", "record") or asked.request.teacher.provider == FIXED_TEXT:
+            return None
+        key = key_of(question_of(asked, self._ladder(asked.request.teacher.name)))
+        entry = await self._open(spec).find(spec.name, key)
+        if entry is None and spec.mode == "replay":
+            detail = f"Cassette {spec.name} has no guidance under {key}; record it with mode replay_or_record."
+            raise Problem(409, "cassette_miss", detail, field="teacher.cassette.mode")
+        # A retry text that stood in for a teacher is part of a run, but no reason not to ask the teacher now.
+        stood_in = entry is not None and entry.given.provider == FIXED_TEXT
+        return None if entry is None or (stood_in and spec.mode != "replay") else replayed(entry)
+
+    async def record(self, asked: Asked, response: GuidanceResponse) -> None:
+        """Keep a guidance durably before it is answered: what was paid for can be replayed after any crash."""
+        spec = asked.request.teacher.cassette
+        if spec.mode in ("off", "replay") or asked.request.teacher.provider == FIXED_TEXT:
+            return
+        question = question_of(asked, self._ladder(asked.request.teacher.name))
+        entry = Entry(key=key_of(question), asked=question, given=response)
+        await self._open(spec).keep(spec.name, self._clean(entry))
+
+    def _open(self, spec: CassetteSpec) -> CassetteFiles:
+        if self._files is None:
+            detail = f"Mode {spec.mode} needs a place for cassettes; set TEACHER_GATEWAY_CASSETTE_ROOT or choose off."
+            raise Problem(422, "cassette_unavailable", detail, field="teacher.cassette.mode")
+        return self._files
+
+    def _clean(self, entry: Entry) -> Entry:
+        text = entry.model_dump_json()
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        return Entry.model_validate_json(text)

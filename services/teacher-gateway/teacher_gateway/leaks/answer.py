@@ -1,0 +1,50 @@
+"""The right answer as the leak rules know it."""
+
+import re
+from dataclasses import dataclass
+
+from contracts.guidance import GuidanceRequest
+
+
+@dataclass(frozen=True)
+class RightAnswer:
+    """`letters` in the order of the options; `letter` is the right one, None for a question without options."""
+
+    letter: str | None
+    text: str
+    options: dict[str, str]
+    stem: str  # the question without its options: what it says already cannot be leaked
+    solution: str
+
+    @property
+    def letters(self) -> list[str]:
+        return list(self.options)
+
+    @property
+    def wrong(self) -> dict[str, str]:
+        return {letter: text for letter, text in self.options.items() if letter != self.letter}
+
+
+def right_answer(request: GuidanceRequest) -> RightAnswer | None:
+    """None when the request does not say what is right: then nothing can be judged."""
+    answer = request.answer if request.answer is not None else request.ground_truth
+    if answer is None or not answer.strip():
+        return None
+    answer = answer.strip()
+    letter = answer if answer in request.options else (answer if re.fullmatch("[A-Z]", answer) else None)
+    options = request.options or ({answer: answer} if letter else {})
+    return RightAnswer(
+        letter=letter,
+        text=options.get(answer, answer),
+        options=options,
+        stem=stem_of(request.question, options),
+        solution=request.reference_solution or "",
+    )
+
+
+def stem_of(question: str, options: dict[str, str]) -> str:
+    """What comes before the list of options."""
+    starts = [
+        found.start() for letter in options if (found := re.search(rf"(?m)^\(?{re.escape(letter)}[:.)]\s", question))
+    ]
+    return question[: min(starts)] if starts else question

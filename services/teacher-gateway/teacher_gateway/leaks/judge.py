@@ -1,0 +1,64 @@
+"""Does guidance give the answer away? Rules on text, without any model; measured in benchmarks/leak_guard.py."""
+
+from dataclasses import dataclass, field
+
+from teacher_gateway.leaks.answer import RightAnswer
+from teacher_gateway.leaks.letters import letter_leaks, mentions_letter
+from teacher_gateway.leaks.solutions import copies_solution
+from teacher_gateway.leaks.texts import sentences
+from teacher_gateway.leaks.values import says, value_leaks
+
+# With two options the student's own wrong answer already tells the other; elimination needs more.
+FEWEST_WRONG = 2
+# Characters; the longest guidance that a job may ask for has some 40,000. What a broken teacher adds is not read here,
+# and does not survive redaction.
+MOST_JUDGED = 50_000
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which rules found a leak, and in which sentences (counted from 0)."""
+
+    rules: list[str] = field(default_factory=list)
+    places: frozenset[int] = frozenset()
+
+    @property
+    def leaked(self) -> bool:
+        return bool(self.rules)
+
+
+def judge(text: str, answer: RightAnswer) -> Verdict:
+    """All rules on all sentences. Rules: letter, value, elimination, solution."""
+    parts = sentences(text[:MOST_JUDGED])
+    found = {
+        "letter": {place for place, part in enumerate(parts) if letter_leaks(part, answer)},
+        "value": {place for place, part in enumerate(parts) if value_leaks(part, answer)},
+    }
+    if not any(found.values()):
+        found["elimination"] = eliminating(parts, answer)
+    if copies_solution(text[:MOST_JUDGED], answer.solution):
+        found["solution"] = set(range(len(parts)))
+    rules = [rule for rule, places in found.items() if places]
+    return Verdict(rules, frozenset(place for places in found.values() for place in places))
+
+
+def eliminating(parts: list[str], answer: RightAnswer) -> set[int]:
+    """Sentences that together name every option but the right one."""
+    if len(answer.wrong) < FEWEST_WRONG:
+        return set()
+    named = {
+        letter: {
+            place
+            for place, part in enumerate(parts)
+            if mentions_letter(part, letter) or (text != letter and says(part, text, answer.stem))
+        }
+        for letter, text in answer.wrong.items()
+    }
+    return set().union(*named.values()) if all(named.values()) else set()
+
+
+def redact(text: str, answer: RightAnswer) -> str | None:
+    """The text without the sentences that leak; None when what is left is nothing or still leaks."""
+    places = judge(text, answer).places
+    kept = " ".join(part for place, part in enumerate(sentences(text[:MOST_JUDGED])) if place not in places).strip()
+    return kept if kept and not judge(kept, answer).leaked else None

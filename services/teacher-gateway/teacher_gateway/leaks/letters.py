@@ -1,0 +1,79 @@
+"""The letter rule: guidance that singles out the right option by its letter or by its place in the list."""
+
+import re
+
+from teacher_gateway.leaks.answer import RightAnswer
+from teacher_gateway.leaks.texts import plain
+
+# `A` begins many a harmless sentence: as a letter it is followed by one of these, by a mark, or by nothing.
+AFTER_A = (
+    r"(?=\s+(?:is|was|has|fits|it|and|or|because|since|as|alone|here|would|should|must|not|instead|rather|again|in|"
+    r"next|then|satisfies|matches|remains|works|\d)\b|\s*[^\w\s=^*/+]|\s*$)"
+)
+# C may be degrees or coulombs after a number, and any letter a symbol beside an operator or an atom in a formula.
+BEFORE_LETTER = r"(?<![\w'’^*/+=-])(?<!\d\s)(?<![=^*/+]\s)"
+AFTER_LETTER = r"(?![\w'’^*/+=-])(?!\s*[=^*/+<>]|\s+(?:atoms?|bonds?|chains?|rings?|fields?|groups?)\b)"
+NAMING = r"(?:option|choice|letter|answer|statement|material|item|alternative|possibility)"
+VERDICT = r"(?:answer|option|choice|solution|response|letter|one|result|correct)"
+# `B, not A` speaks for B alone.
+SET_ASIDE = re.compile(rf"(?i:\b(?:not|instead of|rather than)\s+(?:{NAMING}\s+)?)[A-Z]\b")
+PRAISE = "(?:correct|right|true|best)"
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+CARDINALS = ("one", "two", "three", "four", "five", "six")
+LISTED = r"(?:option|choice|answer|one|statement|letter|alternative|possibility|entry|item)"
+
+
+def mentions_letter(sentence: str, letter: str) -> bool:
+    """The sentence speaks of the option with this letter."""
+    mark = re.escape(letter)
+    after = AFTER_LETTER + (AFTER_A if letter == "A" else "")
+    if re.search(rf"{BEFORE_LETTER}{mark}{after}", sentence):
+        return True
+    named = rf"\b{NAMING}s?\s+[(\"'*]*{mark}\b|\(\s*{mark}\s*\)"
+    return re.search(named, sentence, re.IGNORECASE if letter != "A" else re.NOFLAG) is not None
+
+
+def asserts_letter(sentence: str, letter: str) -> bool:
+    """It says outright that this letter is the answer, whatever other letters it names."""
+    mark = rf"[(\"'*\s]*(?:{NAMING}\s+)?[(\"'*]*{re.escape(letter)}(?![\w'’])"
+    said = rf"(?i:\b{VERDICT}(?:\s+you\s+\w+(?:\s+\w+)?)?\s*(?:is|was|be|must be|should be|should have been|=|:)){mark}"
+    taken = rf"(?i:\b(?:choose|choosing|pick(?:ed)?|select|mark|tick|circle|write|go (?:with|for))){mark}"
+    judged = rf"{BEFORE_LETTER}{re.escape(letter)}\W+(?i:(?:is|was|would be|must be)\s+(?:\w+\s+)?{PRAISE})"
+    boxed = rf"(?:<answer>|boxed\{{)\s*{re.escape(letter)}\b"
+    return any(re.search(pattern, sentence) for pattern in (said, taken, judged, boxed))
+
+
+def names_place(sentence: str, answer: RightAnswer) -> bool:
+    """The second option; option two; the last one; the letter after A."""
+    if answer.letter is None or answer.letter not in answer.letters:
+        return False
+    position, count = answer.letters.index(answer.letter), len(answer.letters)
+    text = sentence.lower()
+    if position < len(ORDINALS):
+        places = rf"\b(?:{ORDINALS[position]}|{position + 1}(?:st|nd|rd|th))"
+        if re.search(rf"{places}\s+{LISTED}\b|{places}\s+(?:in|of) the (?:list|alphabet)\b", text):
+            return True
+        if re.search(rf"\b(?:option|choice)\s+(?:number\s+)?(?:{CARDINALS[position]}|{position + 1})\b", text):
+            return True
+    if position == count - 1 and count > 1 and re.search(rf"\b(?:last|final)\s+{LISTED}\b(?!\s*:)", text):
+        return True
+    return names_neighbour(sentence, answer.letter)
+
+
+def names_neighbour(sentence: str, letter: str) -> bool:
+    """The letter after A; the letter that precedes C."""
+    after, before = re.escape(chr(ord(letter[0]) - 1)), re.escape(chr(ord(letter[0]) + 1))
+    beside = rf"(?i:\b(?:after|follows))\s+{after}(?!\w)|(?i:\b(?:before|precedes))\s+{before}(?!\w)"
+    return "letter" in sentence.lower() and re.search(beside, sentence) is not None
+
+
+def letter_leaks(sentence: str, answer: RightAnswer) -> bool:
+    """The right letter outright, or named while no wrong one is: a sentence about one option singles it out."""
+    if answer.letter is None:
+        return False
+    shown = plain(sentence) if "boxed" not in sentence else sentence
+    if asserts_letter(shown, answer.letter) or names_place(shown, answer):
+        return True
+    affirmed = SET_ASIDE.sub("", shown)
+    others = any(mentions_letter(affirmed, letter) for letter in answer.wrong)
+    return mentions_letter(affirmed, answer.letter) and not others

@@ -1,0 +1,22 @@
+"""Leak rate per teacher: judged guidance by what the rules found."""
+
+from collections.abc import Sequence
+
+from contracts import metrics
+from prometheus_client import CollectorRegistry, Counter
+
+
+class LeakMetrics:
+    """The leak rate is rule != "none" over all; guidance that several rules hit counts under the first."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._judged = Counter(
+            metrics.GUIDANCE_JUDGED_TOTAL,
+            "Guidance that the leak guard judged, by the first rule that found a leak.",
+            ["rung", "rule"],
+            registry=registry,
+        )
+
+    def count(self, rung: str, rules: Sequence[str]) -> None:
+        """One first guidance of a teacher."""
+        self._judged.labels(rung, rules[0] if rules else "none").inc()

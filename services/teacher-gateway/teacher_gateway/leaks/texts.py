@@ -1,0 +1,63 @@
+"""Texts as the leak rules read them: sentences, words, numbers."""
+
+import re
+from collections.abc import Iterator
+
+from teacher_gateway.leaks.vocabulary import NUMBER_WORDS, PART_WORDS, STOP_WORDS
+
+SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
+WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?")
+LATEX = re.compile(r"\\(?:mathrm|text|boxed|mathbf|left|right|,|~|!)|[${}~]")
+FRACTION = re.compile(r"(?<![\w.^/])(\d+)\s*/\s*(\d+)(?![\w/]|\.\d)")
+NUMBER = re.compile(
+    r"(?<![\w.^])\d+(?:,\d{3})*(?:\.\d+)?(?:\s*(?:e|x\s*10\^|\*\s*10\^|×\s*10\^)\s*\{?(-?\d+)\}?)?(?!\w*\^)"
+)
+SPELLED = re.compile(rf"\b({'|'.join(NUMBER_WORDS)})\b(?:[ -]({'|'.join(PART_WORDS)})s?\b)?", re.IGNORECASE)
+
+
+def sentences(text: str) -> list[str]:
+    """The text in sentences, whose decimal points do not divide it."""
+    return [part for part in SENTENCE_END.split(text) if part.strip()]
+
+
+def plain(text: str) -> str:
+    """Without LaTeX and with one kind of minus sign."""
+    return LATEX.sub("", text).replace("−", "-").replace("–", "-")
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words and numbers in their order."""
+    return WORD.findall(plain(text).lower())
+
+
+def content_words(text: str) -> list[str]:
+    """The words that carry meaning; all of them where none would be left."""
+    found = words(text)
+    return [word for word in found if word not in STOP_WORDS] or found
+
+
+def akin(one: str, other: str) -> bool:
+    """The same word up to its ending: bonds and bonding, condenses and condensation."""
+    if one == other:
+        return True
+    shorter = min(len(one), len(other))
+    if shorter < 5 or abs(len(one) - len(other)) > 4 or not (one.isalpha() and other.isalpha()):
+        return one.rstrip("s") == other.rstrip("s") and shorter > 2
+    common = shorter - 2 if shorter < 7 else max(5, shorter - 3)
+    return one[:common] == other[:common]
+
+
+def numbers(text: str) -> Iterator[tuple[float, str, int, int]]:
+    """(value, as written, start, end) of every number: decimals, powers of ten, fractions and spelled ones."""
+    shown = plain(text)
+    for found in FRACTION.finditer(shown):
+        if int(found[2]):
+            yield int(found[1]) / int(found[2]), found[0], found.start(), found.end()
+    for found in NUMBER.finditer(shown):
+        digits = re.match(r"[\d,.]+", found[0])
+        assert digits
+        mantissa = float(digits[0].replace(",", "").rstrip("."))
+        yield mantissa * 10.0 ** min(int(found[1] or 0), 300), digits[0].rstrip("."), found.start(), found.end()
+    for found in SPELLED.finditer(shown):
+        value = NUMBER_WORDS[found[1].lower()] / PART_WORDS.get((found[2] or "").lower(), 1)
+        yield value, found[0], found.start(), found.end()

@@ -1,0 +1,95 @@
+"""HTTP of the money: what was spent, and what will be."""
+
+from typing import Annotated, Literal
+
+from contracts.errors import Problem
+from contracts.jobs import TeacherSpec
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from redis.exceptions import RedisError
+
+from teacher_gateway.money.amounts import NANOS_PER_USD, Amount
+from teacher_gateway.money.forecast import Forecast, Plan, forecast
+from teacher_gateway.money.ledger import Ledger
+from teacher_gateway.money.terms import TermsBook
+from teacher_gateway.prompt import PromptValues, load_template
+
+router = APIRouter(prefix="/v1", tags=["money"])
+
+
+class Used(BaseModel):
+    """An amount as users read it."""
+
+    usd: float
+    tokens: int
+    requests: int
+
+
+class Budget(BaseModel):
+    """What a job has spent on teachers. Caps are kept on `held`."""
+
+    object: Literal["budget"] = "budget"
+    job_id: str
+    settled: Used = Field(description="Known to be used.")
+    held: Used = Field(description="With the worst case of calls in flight, and of calls lost with their gateway.")
+    usd_by_teacher: dict[str, float]
+    usd_by_provider: dict[str, float]
+    usd_by_step: dict[str, float] = Field(description="`train/3` or `eval/10` to USD.")
+    usd_by_episode: dict[str, float] = Field(description="Empty unless asked for with ?episodes=true.")
+
+
+class ForecastRequest(BaseModel):
+    """Which teacher a job wants, and how often it will ask."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    teacher: TeacherSpec
+    plans: list[Plan] = Field(min_length=1, max_length=16, description="Training, and evaluations.")
+
+
+def ledger_of(request: Request) -> Ledger:
+    """The ledger. Raises a 409 where this gateway has none."""
+    ledger: Ledger | None = request.app.state.ledger
+    if ledger is None:
+        raise Problem(409, "no_ledger", "This gateway counts no spending; set TEACHER_GATEWAY_REDIS_URL.")
+    return ledger
+
+
+@router.get("/budgets/{job_id}")
+async def read_budget(
+    job_id: str, ledger: Annotated[Ledger, Depends(ledger_of)], episodes: Annotated[bool, Query()] = False
+) -> Budget:
+    """Spending of a job by teacher, provider, step and episode; zeros for a job that asked no teacher yet."""
+    try:
+        spending, costs = await ledger.spending(f"job:{job_id}"), await ledger.costs(job_id)
+    except RedisError as error:
+        raise Problem(503, "ledger_unreachable", "The ledger (Redis) does not answer.", retry_after=1) from error
+    return Budget(
+        job_id=job_id,
+        settled=_used(spending.settled),
+        held=_used(spending.held),
+        usd_by_teacher=_below(costs, "teacher/"),
+        usd_by_provider=_below(costs, "provider/"),
+        usd_by_step=_below(costs, "step/"),
+        usd_by_episode=_below(costs, "episode/") if episodes else {},
+    )
+
+
+@router.post("/forecast")
+def forecast_spending(asked: ForecastRequest, request: Request) -> Forecast:
+    """The range of what a job's teacher will use; for a dry run."""
+    book: TermsBook = request.app.state.terms
+    empty = load_template().render(PromptValues("", "", "", "", None))
+    return forecast(
+        asked.plans, len(empty.encode()), asked.teacher.max_guidance_tokens, book.first_tariff(asked.teacher)
+    )
+
+
+def _used(amount: Amount) -> Used:
+    return Used(usd=amount.usd, tokens=amount.tokens, requests=amount.requests)
+
+
+def _below(costs: dict[str, int], prefix: str) -> dict[str, float]:
+    return {
+        name.removeprefix(prefix): nanos / NANOS_PER_USD for name, nanos in costs.items() if name.startswith(prefix)
+    }

@@ -1,0 +1,114 @@
+"""What a guidance passes besides its teacher: purse, cassette and leak guard. Each default here does nothing.
+
+request -> prompt -> Cassette.replay -> ladder of rungs, each try: limits, Purse.reserve, provider, Purse.settle
+        -> LeakGuard.check (may ask again) -> response -> Cassette.record
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from contracts.budgets import Leak
+from contracts.errors import Problem
+from contracts.guidance import GuidanceRequest, GuidanceResponse
+
+from teacher_gateway.providers.base import Reply
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request with the prompt that was made of it."""
+
+    request: GuidanceRequest
+    prompt: str
+    prompt_version: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a provider that is about to be made; `request.teacher` names the rung's own model and address."""
+
+    rung: str
+    provider: str
+    prompt: str
+    request: GuidanceRequest
+
+
+@dataclass(frozen=True)
+class Given:
+    """A reply and the rung that gave it; `leak` is what the leak guard found."""
+
+    rung: str
+    provider: str
+    reply: Reply
+    leak: Leak | None = None
+
+
+class RungExhausted(Problem):
+    """This rung may not be asked any more; the next one of the ladder may."""
+
+
+AskAgain = Callable[[str], Awaitable[Given]]
+
+
+class Purse(Protocol):
+    """Reserves money before each call, tries included, and settles it after."""
+
+    async def reserve(self, call: Call) -> str:
+        """A ticket for `settle`. Raises RungExhausted to go down the ladder, any other Problem to end the guidance."""
+
+    async def settle(self, ticket: str, call: Call, outcome: Reply | Problem) -> float:
+        """The price in USD. Not called for a call that was cut off: what it used is unknown."""
+
+
+class Cassette(Protocol):
+    """Records guidance and replays it."""
+
+    async def replay(self, asked: Asked) -> GuidanceResponse | None:
+        """The recorded guidance, None when the ladder is to be asked. Raises a Problem when replay is a must."""
+
+    async def record(self, asked: Asked, response: GuidanceResponse) -> None:
+        """Keep what was given."""
+
+
+class LeakGuard(Protocol):
+    """Looks whether guidance gives the answer away."""
+
+    async def check(self, asked: Asked, given: Given, ask_again: AskAgain) -> Given:
+        """What to tell the student. `ask_again` takes a prompt and climbs the ladder within the same deadline."""
+
+
+class NoPurse:
+    """Spends without bound or count."""
+
+    async def reserve(self, call: Call) -> str:
+        return ""
+
+    async def settle(self, ticket: str, call: Call, outcome: Reply | Problem) -> float:
+        return outcome.price_usd if isinstance(outcome, Reply) else 0.0
+
+
+class NoCassette:
+    """Records nothing."""
+
+    async def replay(self, asked: Asked) -> GuidanceResponse | None:
+        return None
+
+    async def record(self, asked: Asked, response: GuidanceResponse) -> None:
+        return None
+
+
+class NoLeakGuard:
+    """Lets everything pass."""
+
+    async def check(self, asked: Asked, given: Given, ask_again: AskAgain) -> Given:
+        return given
+
+
+@dataclass(frozen=True)
+class Seams:
+    """The three together, as the app wires them."""
+
+    purse: Purse = field(default_factory=NoPurse)
+    cassette: Cassette = field(default_factory=NoCassette)
+    leak_guard: LeakGuard = field(default_factory=NoLeakGuard)

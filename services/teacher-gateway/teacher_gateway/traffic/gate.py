@@ -1,0 +1,119 @@
+"""The gate before a provider: its breaker, its calls in flight, its requests and tokens per minute."""
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from teacher_gateway.failures import TeacherFailure
+from teacher_gateway.providers.base import Reply
+from teacher_gateway.teachers_file import ProviderSettings
+from teacher_gateway.traffic.breaker import Circuit
+from teacher_gateway.traffic.metrics import TrafficMetrics
+from teacher_gateway.traffic.window import Load
+from teacher_gateway.traffic.windows import Windows
+
+# Prose has some four characters a token, code and formulas fewer; the settled usage corrects either.
+CHARACTERS_PER_TOKEN = 3
+# Those who wait for the same second come spread over this, lest they all ask Redis in the same instant.
+SPREAD_SECONDS = 0.25
+# What says that the provider is down; a refusal or a rate limit says that it works.
+DOWN = frozenset({"teacher_unreachable", "teacher_failed", "teacher_timeout"})
+
+
+def estimate(prompt: str, max_guidance_tokens: int) -> Load:
+    """What a call is expected to use at most."""
+    return Load(1, len(prompt) // CHARACTERS_PER_TOKEN + max_guidance_tokens)
+
+
+class Gate:
+    """One provider's. Waiting callers hold nothing that others need."""
+
+    def __init__(self, name: str, settings: ProviderSettings, windows: Windows, metrics: TrafficMetrics) -> None:
+        self.name = name
+        self.hedge_after_seconds = settings.hedge_after_seconds
+        self.circuit = Circuit(settings.breaker)
+        self.waiting = self.in_flight = 0
+        self._limits = settings.limits
+        self._windows = windows
+        self._metrics = metrics
+        self._places = asyncio.Semaphore(settings.limits.max_in_flight or 2**31)
+        self._counts = any((settings.limits.requests_per_minute, settings.limits.tokens_per_minute))
+
+    @asynccontextmanager
+    async def passage(self, load: Load, deadline: float, job_id: str) -> AsyncIterator[int]:
+        """The right to make one call, once there is room for `load`: yields the second in which it counts.
+
+        Raises TeacherFailure 503: `teacher_resting` while the breaker is open, `teacher_rate_limited` when there is no
+        room before `deadline` (event loop time).
+        """
+        async with self._places:
+            self._require_closed()
+            self.in_flight += 1
+            try:
+                second = await self._reserve(load, deadline, job_id)
+                with self._verdict():
+                    yield second
+            finally:
+                self.in_flight -= 1
+                self.circuit.trying = False
+
+    async def settle(self, second: int, load: Load, reply: Reply) -> None:
+        """Replace the estimate by what the provider counted; one that counts nothing keeps the estimate."""
+        used = reply.prompt_tokens + reply.completion_tokens
+        if self._counts and used:
+            await self._windows.settle(self.name, second, used - load.within(self._limits).tokens)
+
+    async def _reserve(self, load: Load, deadline: float, job_id: str) -> int:
+        if not self._counts:
+            return 0
+        started = time.monotonic()
+        self.waiting += 1
+        try:
+            while True:
+                wait, second = await self._windows.take(self.name, load.within(self._limits), self._limits)
+                if wait == 0:
+                    return second
+                await self.tell_throttled(job_id, wait)
+                pause = wait + random.uniform(0.0, SPREAD_SECONDS)
+                if asyncio.get_running_loop().time() + pause >= deadline:
+                    raise self._limited(wait)
+                await asyncio.sleep(pause)
+        finally:
+            self.waiting -= 1
+            self._metrics.waited(self.name, time.monotonic() - started)
+
+    @contextmanager
+    def _verdict(self) -> Iterator[None]:
+        try:
+            yield
+        except TeacherFailure as failure:
+            self._judge(failure.code in DOWN)
+            raise
+        except asyncio.CancelledError:  # the deadline: no answer came in all the time there was
+            self._judge(True)
+            raise
+        self._judge(False)
+
+    def _judge(self, down: bool) -> None:
+        if down:
+            self.circuit.failed(time.monotonic())
+        else:
+            self.circuit.succeeded()
+
+    async def tell_throttled(self, job_id: str, seconds: int | None) -> None:
+        """The job waits for this provider's limits: ours, or the provider's own."""
+        await self._windows.tell_throttled(job_id, self.name, seconds or 0)
+
+    def _require_closed(self) -> None:
+        wait = self.circuit.wait(time.monotonic())
+        if wait > 0:
+            detail = f"Provider {self.name} failed {self.circuit.failures} times in a row and rests for {wait:.3g} s."
+            raise TeacherFailure(503, "teacher_resting", detail, retry_after=math.ceil(wait))
+
+    def _limited(self, wait: int) -> TeacherFailure:
+        self._metrics.refused(self.name)
+        detail = f"The limits of provider {self.name} leave no room for {wait} s; raise them or ask for less at once."
+        return TeacherFailure(503, "teacher_rate_limited", detail, retry_after=wait)

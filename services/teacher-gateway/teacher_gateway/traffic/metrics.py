@@ -1,0 +1,31 @@
+"""How long guidance waits for a provider's limits."""
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+# From no wait at all to the longest deadline of a job.
+SECONDS_BUCKETS = (0.01, 0.1, 1, 5, 15, 30, 60, 120, 300, 600)
+
+
+class TrafficMetrics:
+    """By provider."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._waited = Histogram(
+            "socratic_teacher_limit_wait_seconds",
+            "Time that a call waited for its provider's limits.",
+            ["provider"],
+            buckets=SECONDS_BUCKETS,
+            registry=registry,
+        )
+        self._refused = Counter(
+            "socratic_teacher_rate_limited_total",
+            "Calls that the limits would not have let through before their deadline.",
+            ["provider"],
+            registry=registry,
+        )
+
+    def waited(self, provider: str, seconds: float) -> None:
+        self._waited.labels(provider).observe(seconds)
+
+    def refused(self, provider: str) -> None:
+        self._refused.labels(provider).inc()

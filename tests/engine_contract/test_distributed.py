@@ -1,0 +1,95 @@
+"""Weights broadcast over a gloo group in which this process is the trainer, rank 0."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.distributed import PrefixStore, ProcessGroupGloo, TCPStore
+
+from .engines import ANSWER_SECONDS, Engine, free_port
+from .test_generate import PROMPT, TOLERANCE, expected_logprobs, greedy, sampled, values
+
+GROUP = "contract"
+PATIENCE = timedelta(seconds=ANSWER_SECONDS)
+
+
+@dataclass
+class Trainer:
+    """Rank 0 of a group whose only other member is the engine."""
+
+    engine: Engine
+    group: Any
+
+    def send(self, tensors: dict[str, Tensor], version: str) -> Any:
+        """One update of all `tensors` under way; returns the engine's answer to it."""
+        body = {
+            "names": list(tensors),
+            "dtypes": [str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()],
+            "shapes": [list(tensor.shape) for tensor in tensors.values()],
+            "group_name": GROUP,
+            "weight_version": version,
+        }
+        answers: list[Any] = []
+        path = "/update_weights_from_distributed"
+        asking = threading.Thread(target=lambda: answers.append(self.engine.post(path, **body)))
+        asking.start()
+        for tensor in tensors.values():
+            self.group.broadcast(tensor, 0).wait(PATIENCE)
+        asking.join(ANSWER_SECONDS)
+        return answers[0]
+
+
+@pytest.fixture
+def trainer(engine: Engine) -> Iterator[Trainer]:
+    port = free_port()
+    place = {"master_address": "127.0.0.1", "master_port": port, "rank_offset": 1, "world_size": 2}
+    answers: list[Any] = []
+    joining = threading.Thread(
+        target=lambda: answers.append(
+            engine.post("/init_weights_update_group", **place, group_name=GROUP, backend="gloo")
+        )
+    )
+    joining.start()
+    store = TCPStore("127.0.0.1", port, 2, is_master=True, timeout=PATIENCE, wait_for_workers=False)
+    # The nesting of torch's own helper, by which SGLang joins.
+    named = PrefixStore("cpu/", PrefixStore(f"{GROUP}/", PrefixStore(GROUP, store)))
+    group = ProcessGroupGloo(named, 0, 2, PATIENCE)
+    joining.join(ANSWER_SECONDS)
+    assert answers[0].json()["success"] is True, answers[0].text
+    yield Trainer(engine, group)
+    assert engine.post("/destroy_weights_update_group", group_name=GROUP).json()["success"] is True
+
+
+def test_broadcast_weights_are_served_named_and_exact(engine: Engine, trainer: Trainer, other_model: Path) -> None:
+    context = [*range(30, 90)]
+    engine.generate(input_ids=context, sampling_params=greedy())
+    assert engine.post("/begin_weight_update").status_code == 200
+    answer = trainer.send(load_file(other_model / "model.safetensors"), "8")
+    assert (answer.status_code, answer.json()["success"]) == (200, True), answer.text
+    assert engine.post("/end_weight_update").status_code == 200
+    assert engine.version == "8"
+    new = engine.generate(input_ids=context, sampling_params=sampled(), return_logprob=True)
+    assert new["meta_info"]["cached_tokens"] == 0
+    assert new["meta_info"]["weight_versions"] == [{"version": "8", "start": 0, "end": 12}]
+    expected = expected_logprobs(other_model, context + new["output_ids"], len(context))
+    assert (values(new["meta_info"]["output_token_logprobs"]) - expected).abs().max() < TOLERANCE
+
+
+def test_tensors_outside_an_update_are_refused(engine: Engine, trainer: Trainer) -> None:
+    before = engine.generate(input_ids=PROMPT, sampling_params=greedy())["output_ids"]
+    body = {"names": [], "dtypes": [], "shapes": [], "group_name": GROUP}
+    assert engine.post("/update_weights_from_distributed", **body).status_code == 400
+    assert engine.generate(input_ids=PROMPT, sampling_params=greedy())["output_ids"] == before
+
+
+def test_a_version_can_be_renamed_without_new_weights(engine: Engine) -> None:
+    answer = engine.post("/update_weight_version", new_version="renamed", abort_all_requests=False)
+    assert (answer.status_code, answer.json()["success"], engine.version) == (200, True, "renamed")
+    meta = engine.generate(input_ids=PROMPT, sampling_params=greedy())["meta_info"]
+    assert meta["weight_version"] == "renamed"

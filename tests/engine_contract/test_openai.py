@@ -1,0 +1,64 @@
+"""The OpenAI routes as the real openai client sees them."""
+
+from collections.abc import Iterator
+
+import openai
+import pytest
+
+from .engines import ANSWER_SECONDS, Engine
+from .test_generate import PROMPT, greedy
+
+MESSAGES = [{"role": "user", "content": "Which is harder?"}]
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{engine.url}/v1", api_key="none", timeout=ANSWER_SECONDS, max_retries=0) as client:
+        yield client
+
+
+def test_models_lists_the_served_one(client: openai.OpenAI, engine: Engine) -> None:
+    assert [model.id for model in client.models.list()] == [str(engine.model)]
+
+
+def test_completions_continue_token_ids_and_text(client: openai.OpenAI, engine: Engine) -> None:
+    expected = engine.generate(input_ids=PROMPT, sampling_params=greedy(8))["text"]
+    extra = {"ignore_eos": True}
+    answer = client.completions.create(
+        model=str(engine.model), prompt=PROMPT, max_tokens=8, temperature=0, logprobs=0, extra_body=extra
+    )
+    [choice] = answer.choices
+    assert (choice.text, choice.finish_reason) == (expected, "length")
+    assert answer.usage
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (10, 8)
+    assert choice.logprobs
+    assert choice.logprobs.token_logprobs
+    assert len(choice.logprobs.token_logprobs) == 8
+    texts = client.completions.create(model=str(engine.model), prompt=["a b", "c"], max_tokens=3, temperature=0)
+    assert [choice.index for choice in texts.choices] == [0, 1]
+
+
+def test_a_streamed_completion_adds_up_to_the_whole(client: openai.OpenAI, engine: Engine) -> None:
+    asked = {"model": str(engine.model), "prompt": PROMPT, "max_tokens": 8, "temperature": 0}
+    whole = client.completions.create(**asked).choices[0]
+    chunks = [chunk.choices[0] for chunk in client.completions.create(**asked, stream=True) if chunk.choices]
+    assert "".join(chunk.text for chunk in chunks) == whole.text
+    assert chunks[-1].finish_reason == whole.finish_reason
+
+
+def test_chat_completions(client: openai.OpenAI, engine: Engine) -> None:
+    asked = {"model": str(engine.model), "messages": MESSAGES, "max_tokens": 8, "temperature": 0, "seed": 1}
+    answer = client.chat.completions.create(**asked, logprobs=True)
+    [choice] = answer.choices
+    assert choice.message.role == "assistant"
+    assert choice.finish_reason in ("stop", "length")
+    assert choice.logprobs
+    assert answer.usage
+    assert len(choice.logprobs.content or []) == answer.usage.completion_tokens
+    chunks = [chunk.choices[0] for chunk in client.chat.completions.create(**asked, stream=True) if chunk.choices]
+    assert "".join(chunk.delta.content or "" for chunk in chunks) == choice.message.content
+
+
+def test_a_refusal_is_the_clients_own_error(client: openai.OpenAI, engine: Engine) -> None:
+    with pytest.raises(openai.BadRequestError):
+        client.completions.create(model=str(engine.model), prompt=PROMPT, max_tokens=8, temperature=-1)
