@@ -8,8 +8,14 @@ import structlog
 
 def configure_logs(service: str, level: str = "info", log_format: str = "json") -> None:
     """Send structlog and the standard library's logging through one formatter to stderr."""
+
+    def name_service(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
+        # Not a context variable: those are lost in the threads that a service starts itself.
+        return {"service": service, **event}
+
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_service,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -37,4 +43,3 @@ def configure_logs(service: str, level: str = "info", log_format: str = "json") 
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(service=service)
