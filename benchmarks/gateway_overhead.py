@@ -9,9 +9,7 @@ import asyncio
 import json
 import os
 import random
-import socket
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -20,13 +18,13 @@ from dataclasses import dataclass
 import aiohttp
 import psutil  # type: ignore[import-untyped]
 from aiohttp import web
+from processes import free_port, start
 
 IN_FLIGHT = (1, 64, 256, 512)
 JUDGED = 256
 GOAL_CPU_MS, GOAL_P99_MS = 1.5, 20.0
 # A commercial model: answers take 2 to 6 s. Callers start spread over 4 s: episodes are not in step.
 STUB_SECONDS = 4.0
-START_SECONDS = 60.0
 CALLS_PER_PLACE = 3
 MEBI = 1 << 20
 QUESTION = "Which of the four conductors has the lowest density? " * 12
@@ -65,27 +63,6 @@ def serve_stub(port: int, seconds: float) -> None:
     app = web.Application()
     app.router.add_post("/v1/chat/completions", answer)
     web.run_app(app, host="127.0.0.1", port=port, print=None)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def start(command: list[str], port: int, **environment: str) -> subprocess.Popen[bytes]:
-    """A server process; returns when it accepts connections."""
-    process = subprocess.Popen(command, env=os.environ | environment, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return process
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
 
 
 def askers(stub: int, gateway: int) -> tuple[Ask, Ask]:

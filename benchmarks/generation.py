@@ -7,9 +7,7 @@ side runs on one thread. The last line is for scripts.
 
 import argparse
 import asyncio
-import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -21,6 +19,7 @@ from pathlib import Path
 
 import aiohttp
 import torch
+from processes import free_port, start
 from transformers import AutoModelForCausalLM, PreTrainedModel, Qwen3Config
 
 REQUESTS, PROMPT_TOKENS, VOCABULARY = 64, 100, 1024
@@ -47,7 +46,6 @@ SHAPES = {
     "mid": {"hidden_size": 256, "num_hidden_layers": 6, "num_attention_heads": 8, "num_key_value_heads": 4},
 }
 # Importing torch takes two seconds on a quiet machine, many on a loaded one.
-START_SECONDS = 60.0
 
 
 def make_model(directory: Path, size: str) -> PreTrainedModel:
@@ -119,18 +117,7 @@ async def server_seconds(url: str, case: Case, rng: random.Random) -> float:
 def start_server(directory: Path, port: int) -> subprocess.Popen[bytes]:
     """The engine as a user starts it; returns when it accepts connections."""
     settings = {"STUDENT_INFERENCE_MODEL_PATH": str(directory), "STUDENT_INFERENCE_PORT": str(port)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "student_inference"], env=os.environ | settings, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return process
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+    return start([sys.executable, "-m", "student_inference"], port, **settings)
 
 
 def measure(rounds: int, tokens: int, ours: Callable[[], float], peer: Callable[[], float]) -> float:
@@ -157,11 +144,8 @@ def main() -> None:
     if arguments.save:
         make_model(arguments.save, arguments.size)
         return
-    with tempfile.TemporaryDirectory() as directory, socket.socket() as probe:
-        model = make_model(Path(directory), arguments.size)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
+    with tempfile.TemporaryDirectory() as directory:
+        model, port = make_model(Path(directory), arguments.size), free_port()
         server = start_server(Path(directory), port)
         try:
             ratio = measure(

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-BASE_VERSION = 0
-
 
 def engine_version(job_id: str, version: int) -> str:
     """The engine's `weight_version` for this policy version of this job (engines are shared between jobs)."""

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.guidance import RETRY_TEXT
 from rich.console import Console
 from tasks.base import Question
-from tasks.materials import RETRY_TEXT, MaterialsTask, hint
+from tasks.materials import MaterialsTask, hint
 from tasks.materials.dialogues import guided_dialogue, skill_dialogue
 from tasks.materials.table import Table
 from tasks.materials.vocabulary import WORDS

@@ -3,12 +3,13 @@
 import random
 
 import pytest
+from contracts.guidance import RETRY_TEXT
 from hypothesis import given
 from hypothesis import strategies as st
 from students.bytelevel import train_bpe
 from students.examples import encode, render
 from students.wordlevel import word_tokenizer
-from tasks.materials import RETRY_TEXT, MaterialsOptions, MaterialsTask
+from tasks.materials import MaterialsOptions, MaterialsTask
 from tasks.materials.dialogues import guided_dialogue
 from tasks.materials.vocabulary import WORDS
 from tasks.supervision import Turn

@@ -6,23 +6,15 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import ServiceSettings
 
+from orchestrator.neighbour_settings import NeighbourSettings
 
-class OrchestratorSettings(ServiceSettings):
-    """Addresses of the neighbours, the directories that jobs may name, and how long to wait for a component."""
+
+class OrchestratorSettings(NeighbourSettings, ServiceSettings):
+    """What the API reads beside its neighbours: where it listens, and how long to wait for a component."""
 
     model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", extra="forbid", frozen=True)
 
     port: int = Field(8000, ge=0, le=65535, description="TCP port; 0 takes any free one.")
-    redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis that holds jobs, events and episodes.")
-    student_url: str = Field("http://127.0.0.1:30000", description="Student engine (SGLang's HTTP API).")
-    gateway_url: str = Field("http://127.0.0.1:8001", description="Teacher gateway.")
-    model_roots: list[Path] = Field(
-        default_factory=lambda: [Path()],
-        description="JSON list: directories below which a student model may lie; relative names are tried in each.",
-    )
-    data_roots: list[Path] = Field(
-        default_factory=lambda: [Path()], description="JSON list: directories below which task data may lie."
-    )
     data_root: Path = Field(Path(".socratic/data"), description="Where the trainer keeps jobs' files.")
     trainer_missing_seconds: float = Field(
         180, gt=0, description="A job fails when no trainer is alive for this long (a restart loads torch and a model)."

@@ -10,7 +10,7 @@ from pathlib import Path
 from contracts.errors import Problem
 
 from socratic.stack.plan import StackRequest
-from socratic.stack.process import Child, last_lines, spawn, start_ticks
+from socratic.stack.process import Child, last_lines, spawn
 from socratic.stack.state import StackState, read_state
 from socratic.stack.supervisor import STOP_GRACE_SECONDS
 from socratic.stack.watched import READY_SECONDS
@@ -79,8 +79,3 @@ def stop_supervisor(supervisor: Child) -> None:
     while supervisor.exit_status() is None and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
     supervisor.clear_away()
-
-
-def still_running(state: StackState) -> list[str]:
-    """Names of processes of a stack that are alive."""
-    return [item.name for item in state.processes if item.started and start_ticks(item.pid) == item.started]

@@ -2,11 +2,13 @@
 
 import random
 
+from contracts.guidance import RETRY_TEXT
+
 from tasks.materials.prompts import MISCONCEPTIONS, PLAIN, Prompt, draw_asked
 from tasks.materials.reasoning import first_mistake, parse_reasoning, reason
 from tasks.materials.slips import draw_slip
 from tasks.materials.table import READINGS, Reading, Table, draw_table
-from tasks.materials.tutor import RETRY_TEXT, hint
+from tasks.materials.tutor import hint
 from tasks.supervision import Turn
 
 ATTEMPTS = 3

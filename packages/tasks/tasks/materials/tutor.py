@@ -3,8 +3,6 @@
 from tasks.materials.prompts import Prompt, parse_prompt
 from tasks.materials.reasoning import first_mistake, parse_reasoning
 
-RETRY_TEXT = "Your answer is incorrect. Please try again."
-
 
 def hint(question_text: str, answer_text: str) -> str:
     """Guidance for one answer, in the student's own vocabulary.
