@@ -1,7 +1,7 @@
 """The engine as the HTTP side sees it: awaitable generations, and swaps that wait for those in flight."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +13,7 @@ from student_inference.engine import Engine
 from student_inference.model import Model
 from student_inference.protocol import BadRequest
 from student_inference.request import Request
+from student_inference.weight_sets import Read, Staged, WeightSets, stamp_of
 from student_inference.weights import Weights, load_weights
 
 # A swap waits for running generations as SGLang does, but not for ever: the trainer must hear that it failed.
@@ -43,6 +44,7 @@ class AsyncEngine:
         self._still = asyncio.Event()
         self._still.set()
         self._swapping = asyncio.Lock()
+        self._sets = WeightSets()
 
     def start(self, engine: Engine, model_path: Path) -> None:
         self.engine, self.model_path = engine, str(model_path)
@@ -142,22 +144,38 @@ class AsyncEngine:
         for a bad checkpoint and TimeoutError when the requests in flight do not end in DRAIN_SECONDS.
         """
         directory, config = self._allowed(model_path), self.engine.model.config
-        await self.serve_weights(
-            lambda: load_weights(directory, config, self.dtype), version, flush=flush, abort_all=abort_all
-        )
+        async with self._swapping:
+            weights = self._sets.take(directory, version) or await asyncio.to_thread(
+                self._sets.read, lambda into: load_weights(directory, config, self.dtype, into)
+            )
+            await self._serve(weights, version, flush, abort_all)
         self.model_path = model_path
 
-    async def serve_weights(
-        self, load: Callable[[], Weights], version: str | None, *, flush: bool, abort_all: bool = False
-    ) -> None:
-        """Call `load` in a thread, then serve what it gives; the rest as for `update_weights`."""
+    async def prepare_weights(self, model_path: str, version: str | None, checksums: Mapping[str, str] | None) -> None:
+        """Read and check a checkpoint, so that `update_weights` with the same arguments has nothing left to do.
+
+        Raises ModelError as `update_weights` does, and when a file differs from its SHA-256.
+        """
+        directory, config = self._allowed(model_path), self.engine.model.config
         async with self._swapping:
-            weights = await asyncio.to_thread(load)
-            model = Model(self.engine.model.config, weights, self._context_length)
-            if abort_all:
-                await self.abort(None)
-            async with self._quiet():
-                await self._command(lambda: self.engine.swap(model, version, flush))
+            stamp = stamp_of(directory)
+            weights = await asyncio.to_thread(
+                self._sets.read, lambda into: load_weights(directory, config, self.dtype, into, checksums)
+            )
+            self._sets.stage(Staged(directory, version, stamp, weights))
+
+    async def serve_weights(self, read: Read, version: str | None, *, flush: bool) -> None:
+        """Call `read` in a thread, then serve what it gives; the rest as for `update_weights`."""
+        async with self._swapping:
+            await self._serve(await asyncio.to_thread(self._sets.read, read), version, flush, abort_all=False)
+
+    async def _serve(self, weights: Weights, version: str | None, flush: bool, abort_all: bool) -> None:
+        model, retired = Model(self.engine.model.config, weights, self._context_length), self.engine.model.weights
+        if abort_all:
+            await self.abort(None)
+        async with self._quiet():
+            await self._command(lambda: self.engine.swap(model, version, flush))
+        self._sets.retire(retired)
 
     async def rename_weights(self, version: str, abort_all: bool) -> None:
         """Call the weights that are served `version` from the next token on."""

@@ -17,6 +17,8 @@ ADMIN_PATHS = frozenset(
         "/destroy_weights_update_group",
         "/begin_weight_update",
         "/end_weight_update",
+        "/prepare_weights",
+        "/upload_weights",
         "/flush_cache",
         "/abort_request",
         "/pause_generation",

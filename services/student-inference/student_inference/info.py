@@ -1,6 +1,7 @@
 """What /model_info and /server_info tell."""
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from typing import Any
 
 from student_inference.async_engine import AsyncEngine
@@ -17,6 +18,8 @@ class ServerInfo:
     model_type: str
     has_tokenizer: bool
     startup_seconds: float
+    instance_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Another one after every start, so that a restart is seen even when the weights have the same name."""
 
     def model_info(self, engine: AsyncEngine) -> dict[str, Any]:
         """SGLang's keys. `weight_version` is read from the engine's thread state, not from the last request."""
@@ -28,6 +31,7 @@ class ServerInfo:
             "is_generation": True,
             "preferred_sampling_params": None,
             "weight_version": engine.engine.version,
+            "instance_id": self.instance_id,
             "load_format": "safetensors",
             "model_type": self.model_type,
             "architectures": [config.architecture],

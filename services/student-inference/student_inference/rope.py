@@ -2,7 +2,7 @@
 
 Rotating a pair of channels by an angle is one complex multiplication. Hugging Face pairs channel i with i + D/2; a
 complex view needs the two side by side, so the loader interleaves the rows of the query and key projections
-(`interleave`), which leaves every attention score unchanged.
+(`weights.interleaved`), which leaves every attention score unchanged.
 """
 
 import math
@@ -11,12 +11,6 @@ import torch
 from torch import Tensor
 
 from student_inference.config import ModelConfig
-
-
-def interleave(rows_HDx: Tensor) -> Tensor:
-    """Reorder axis 1 (channels of a head, D) from [0 .. D/2, D/2 .. D) to [0, D/2, 1, D/2+1, ...]."""
-    first, second = rows_HDx.chunk(2, dim=1)
-    return torch.stack((first, second), dim=2).flatten(1, 2)
 
 
 def rotation_table(config: ModelConfig, context_length: int) -> Tensor:

@@ -56,5 +56,7 @@ class Transfer:
         if collected:
             config = self._engine.engine.model.config
             await self._engine.serve_weights(
-                lambda: weights_from(collected.items(), config, self._engine.dtype), self._version, flush=self._flush
+                lambda into: weights_from(collected.items(), config, self._engine.dtype, into),
+                self._version,
+                flush=self._flush,
             )

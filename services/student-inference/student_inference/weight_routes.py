@@ -1,4 +1,4 @@
-"""SGLang's route that swaps weights."""
+"""SGLang's route that swaps weights, and one that reads and checks them beforehand."""
 
 from typing import Literal
 
@@ -26,6 +26,14 @@ class DiskUpdate(msgspec.Struct, kw_only=True):
     manifest: None = None
 
 
+class Preparation(msgspec.Struct, kw_only=True):
+    """Body of /prepare_weights, which SGLang does not have. `sha256`: by file name, of every shard."""
+
+    model_path: str
+    weight_version: str | None = None
+    sha256: dict[str, str] | None = None
+
+
 def weight_router(engine: AsyncEngine) -> APIRouter:
     """Guarded by the admin key."""
     router = APIRouter()
@@ -46,9 +54,18 @@ def weight_router(engine: AsyncEngine) -> APIRouter:
         message = f"Succeeded to update model weights. Weight version updated to {version}."
         return json_response({"success": True, "message": message, "num_paused_requests": 0})
 
+    @router.post("/prepare_weights")
+    async def prepare_weights(http: Request) -> Response:
+        try:
+            body = await read(http, Preparation)
+            await engine.prepare_weights(body.model_path, body.weight_version, body.sha256)
+        except (ModelError, BadRequest) as error:
+            return refused_update(str(error))
+        return json_response({"success": True, "message": "Read and checked; the next update serves it at once."})
+
     return router
 
 
-def refused_update(message: str) -> Response:
+def refused_update(message: str, status: int = 400) -> Response:
     log.error("weights_refused", reason=message)
-    return json_response({"success": False, "message": message, "num_paused_requests": 0}, 400)
+    return json_response({"success": False, "message": message, "num_paused_requests": 0}, status)

@@ -1,6 +1,8 @@
 """Weights of a student: read from safetensors in Hugging Face layout, checked, and fused for the forward pass."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,6 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from student_inference.config import ModelConfig, ModelError, read_config, read_json
-from student_inference.rope import interleave
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -41,28 +42,56 @@ class Weights:
     head: Tensor
 
 
-def load_weights(directory: Path, config: ModelConfig, dtype: torch.dtype) -> Weights:
-    """Read a checkpoint of exactly this config.
+def load_weights(
+    directory: Path,
+    config: ModelConfig,
+    dtype: torch.dtype,
+    into: Weights | None = None,
+    checksums: Mapping[str, str] | None = None,
+) -> Weights:
+    """Read a checkpoint of exactly this config; `into`: tensors that nobody uses any more, overwritten.
 
-    Raises ModelError for another config, a missing or corrupt shard, missing or unknown names, wrong shapes or
-    values that are not finite (one NaN in a shared cache block would spread to other requests).
+    checksums: SHA-256 by file name; every shard must be named and agree. Raises ModelError for another config, a
+    missing or corrupt shard, missing or unknown names, wrong shapes or values that are not finite (one NaN in a shared
+    cache block would spread to other requests).
     """
     if read_config(directory) != config:
         raise ModelError(f"{directory / 'config.json'}: differs from the served model's shape; only weights can change")
-    return weights_from((pair for shard in shards(directory) for pair in read_shard(shard)), config, dtype)
+    files = shards(directory)
+    with ThreadPoolExecutor(1) as beside:
+        checked = beside.submit(check_files, files, checksums)
+        weights = weights_from((pair for shard in files for pair in read_shard(shard)), config, dtype, into)
+        checked.result()
+    return weights
 
 
-def weights_from(named: Iterable[tuple[str, Tensor]], config: ModelConfig, dtype: torch.dtype) -> Weights:
+def weights_from(
+    named: Iterable[tuple[str, Tensor]], config: ModelConfig, dtype: torch.dtype, into: Weights | None = None
+) -> Weights:
     """Weights from tensors in Hugging Face layout. Raises ModelError as `load_weights` does."""
     expected = dict(tensor_shapes(config))
-    tensors: dict[str, Tensor] = {}
+    weights = into or empty_weights(config, dtype)
+    places = dict(places_of(weights, config))
     for name, tensor in named:
         if expect_tensor(name, tuple(tensor.shape), expected):
-            tensors[name] = finite(name, tensor).to(dtype)
-    missing = sorted(expected.keys() - tensors.keys())
-    if missing:
-        raise ModelError(f"{len(missing)} tensors are missing, first {missing[0]!r}")
-    return fuse(tensors, config)
+            place, shape = places[name]
+            place.copy_(finite(name, tensor).reshape(shape))
+            del expected[name]
+    if expected:
+        raise ModelError(f"{len(expected)} tensors are missing, first {min(expected)!r}")
+    return weights
+
+
+def check_files(files: list[Path], checksums: Mapping[str, str] | None) -> None:
+    """Raises ModelError for a file that differs from its SHA-256 or has none; without checksums nothing is checked."""
+    for path in files if checksums is not None else []:
+        try:
+            with path.open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise ModelError(f"{path}: missing shard or unreadable ({error.strerror})") from error
+        if found != (checksums or {}).get(path.name):
+            raise ModelError(f"{path}: its SHA-256 is {found}, not the expected one; write it again")
 
 
 def shards(directory: Path) -> list[Path]:
@@ -104,7 +133,8 @@ def expect_tensor(name: str, shape: tuple[int, ...], expected: Mapping[str, tupl
 
 def finite(name: str, tensor: Tensor) -> Tensor:
     """The tensor itself when all its values are finite; else ModelError."""
-    if not torch.isfinite(tensor).all():
+    # One pass decides nearly always: a sum of finite values is finite unless it overflows.
+    if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
         raise ModelError(f"{name}: holds NaN or infinite values")
     return tensor
 
@@ -136,39 +166,79 @@ def tensor_shapes(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield prefix + "mlp.down_proj.weight", (hidden, inner)
 
 
-def fuse(tensors: dict[str, Tensor], config: ModelConfig) -> Weights:
-    """Stack projections that share their input: fewer, larger matrix products per step."""
-    embedding = tensors["model.embed_tokens.weight"]
+def empty_weights(config: ModelConfig, dtype: torch.dtype) -> Weights:
+    """Room for one set of weights. Projections that share their input are stacked: fewer, larger matrix products."""
+    embedding = torch.empty(config.vocab_size, config.hidden_size, dtype=dtype)
     return Weights(
         embedding=embedding,
-        layers=tuple(fuse_layer(tensors, f"model.layers.{index}.", config) for index in range(config.num_layers)),
-        norm=tensors["model.norm.weight"],
-        head=embedding if config.tied_head else tensors[TIED_HEAD],
+        layers=tuple(empty_layer(config, dtype) for _ in range(config.num_layers)),
+        norm=torch.empty(config.hidden_size, dtype=dtype),
+        head=embedding if config.tied_head else torch.empty_like(embedding),
     )
 
 
-def fuse_layer(tensors: dict[str, Tensor], prefix: str, config: ModelConfig) -> Layer:
-    attention = prefix + "self_attn."
+def empty_layer(config: ModelConfig, dtype: torch.dtype) -> Layer:
+    hidden, inner, D = config.hidden_size, config.intermediate_size, config.head_dim
+    turned = config.num_heads + config.num_kv_heads  # heads that are rotated: queries and keys
 
-    def stacked(kind: str) -> Tensor:
-        q, k, v = (tensors[f"{attention}{part}_proj.{kind}"] for part in "qkv")
-        turned = [interleave(part.view(-1, config.head_dim, *part.shape[1:])).flatten(0, 1) for part in (q, k)]
-        return torch.cat([*turned, v])
+    def room(*shape: int) -> Tensor:
+        return torch.empty(shape, dtype=dtype)
 
-    def head_norm(part: str, heads: int) -> Tensor:
-        return interleave(tensors[f"{attention}{part}_norm.weight"][None]).expand(heads, -1)
-
-    qk_norm = None
-    if config.qk_norm:
-        qk_norm = torch.cat([head_norm("q", config.num_heads), head_norm("k", config.num_kv_heads)])
     return Layer(
-        attention_norm=tensors[prefix + "input_layernorm.weight"],
-        qkv=stacked("weight"),
-        qkv_bias=stacked("bias") if config.qkv_bias else None,
-        qk_norm=qk_norm,
-        out=tensors[attention + "o_proj.weight"],
-        out_bias=tensors.get(attention + "o_proj.bias"),
-        mlp_norm=tensors[prefix + "post_attention_layernorm.weight"],
-        gate_up=torch.cat([tensors[f"{prefix}mlp.{part}_proj.weight"] for part in ("gate", "up")]),
-        down=tensors[prefix + "mlp.down_proj.weight"],
+        attention_norm=room(hidden),
+        qkv=room((turned + config.num_kv_heads) * D, hidden),
+        qkv_bias=room((turned + config.num_kv_heads) * D) if config.qkv_bias else None,
+        qk_norm=room(turned, D) if config.qk_norm else None,
+        out=room(hidden, config.num_heads * D),
+        out_bias=room(hidden) if config.out_bias else None,
+        mlp_norm=room(hidden),
+        gate_up=room(2 * inner, hidden),
+        down=room(hidden, inner),
     )
+
+
+Place = tuple[Tensor, tuple[int, ...]]
+"""A view of fused weights, and the shape in which a tensor in Hugging Face layout is copied into it."""
+
+
+def places_of(weights: Weights, config: ModelConfig) -> Iterator[tuple[str, Place]]:
+    """Where each tensor of `tensor_shapes` belongs."""
+    yield "model.embed_tokens.weight", as_it_is(weights.embedding)
+    yield "model.norm.weight", as_it_is(weights.norm)
+    yield TIED_HEAD, as_it_is(weights.head)
+    for index, layer in enumerate(weights.layers):
+        for name, place in places_in(layer, config):
+            yield f"model.layers.{index}.{name}", place
+
+
+def places_in(layer: Layer, config: ModelConfig) -> Iterator[tuple[str, Place]]:
+    inner = config.intermediate_size
+    yield "input_layernorm.weight", as_it_is(layer.attention_norm)
+    yield "post_attention_layernorm.weight", as_it_is(layer.mlp_norm)
+    yield "self_attn.o_proj.weight", as_it_is(layer.out)
+    yield "mlp.gate_proj.weight", as_it_is(layer.gate_up[:inner])
+    yield "mlp.up_proj.weight", as_it_is(layer.gate_up[inner:])
+    yield "mlp.down_proj.weight", as_it_is(layer.down)
+    if layer.out_bias is not None:
+        yield "self_attn.o_proj.bias", as_it_is(layer.out_bias)
+    heads, kv_heads, D = config.num_heads, config.num_kv_heads, config.head_dim
+    for kind, stacked in (("weight", layer.qkv), ("bias", layer.qkv_bias)):
+        if stacked is not None:
+            q, k, v = stacked.split([heads * D, kv_heads * D, kv_heads * D])
+            yield f"self_attn.q_proj.{kind}", interleaved(q, D)
+            yield f"self_attn.k_proj.{kind}", interleaved(k, D)
+            yield f"self_attn.v_proj.{kind}", as_it_is(v)
+    if layer.qk_norm is not None:
+        for part, norm in zip("qk", layer.qk_norm.split([heads, kv_heads]), strict=True):
+            place, (_, *shape) = interleaved(norm.flatten(), D)
+            yield f"self_attn.{part}_norm.weight", (place, (1, *shape))  # one for all heads
+
+
+def as_it_is(tensor: Tensor) -> Place:
+    return tensor, tuple(tensor.shape)
+
+
+def interleaved(rows: Tensor, D: int) -> Place:
+    """Channels of each head in the order that `rope` wants: 0, D/2, 1, D/2 + 1, ..."""
+    halves = rows.view(-1, D // 2, 2, *rows.shape[1:]).transpose(1, 2)
+    return halves, tuple(halves.shape)

@@ -1,0 +1,97 @@
+"""Weights that arrive as the body of a request: kept in a directory of their own once they are whole and checked."""
+
+import asyncio
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from math import prod
+from pathlib import Path
+from typing import BinaryIO
+
+from student_inference.config import ModelConfig, ModelError
+from student_inference.weights import SINGLE_FILE, tensor_shapes
+
+# The names and shapes of the largest checkpoints fill less than a megabyte.
+HEADER_BYTES = 16 * 2**20
+# Large enough that a hop to a thread costs nothing beside the write.
+WRITE_BYTES = 4 * 2**20
+# The newest, and the one before it, to which a trainer may go back.
+KEPT_UPLOADS = 2
+# A trainer that sends nothing for this long has gone away.
+SILENCE_SECONDS = 60.0
+SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class TooLarge(ModelError):
+    """More bytes than the served model's tensors can fill."""
+
+
+class Uploads:
+    """Directories below `root`, named by the SHA-256 of their weights; `root` belongs to one engine alone."""
+
+    def __init__(self, root: Path, config: ModelConfig, config_json: bytes) -> None:
+        self.root = root
+        self.limit = sum(4 * prod(shape) for _, shape in tensor_shapes(config)) + HEADER_BYTES
+        self._config_json = config_json
+        self._one_at_a_time = asyncio.Lock()
+
+    async def receive(self, body: AsyncIterator[bytes], sha256: str) -> Path:
+        """Stream a safetensors file to the disk. Returns the model directory that holds it.
+
+        Raises ModelError for a body that is not as promised, and OSError.
+        """
+        if not SHA256.fullmatch(sha256):
+            raise ModelError("sha256: give the SHA-256 of the body as 64 hexadecimal digits")
+        async with self._one_at_a_time:
+            self.root.mkdir(parents=True, exist_ok=True)
+            unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=self.root))
+            try:
+                await self._write(body, unfinished / SINGLE_FILE, sha256)
+                (unfinished / "config.json").write_bytes(self._config_json)
+                return await asyncio.to_thread(self._keep, unfinished, self.root / sha256)
+            finally:
+                shutil.rmtree(unfinished, ignore_errors=True)
+
+    async def _write(self, body: AsyncIterator[bytes], path: Path, sha256: str) -> None:
+        digest, size, pending = hashlib.sha256(), 0, bytearray()
+        with path.open("wb") as file:
+            async for chunk in timed(body):
+                size += len(chunk)
+                if size > self.limit:
+                    raise TooLarge(f"the body is longer than {self.limit} bytes, all that this model can fill")
+                pending += chunk
+                if len(pending) >= WRITE_BYTES:
+                    await asyncio.to_thread(write_and_hash, file, digest, bytes(pending))
+                    pending.clear()
+            await asyncio.to_thread(write_and_hash, file, digest, bytes(pending))
+        if digest.hexdigest() != sha256:
+            raise ModelError(f"the SHA-256 of the {size} bytes is {digest.hexdigest()}, not {sha256}; send them again")
+
+    def _keep(self, unfinished: Path, target: Path) -> Path:
+        shutil.rmtree(target, ignore_errors=True)
+        unfinished.rename(target)
+        known = [path for path in self.root.iterdir() if SHA256.fullmatch(path.name)]
+        for old in sorted(known, key=lambda path: path.stat().st_mtime_ns)[:-KEPT_UPLOADS]:
+            shutil.rmtree(old, ignore_errors=True)
+        return target
+
+
+async def timed(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks of a body. Raises ModelError when its sender falls silent."""
+    chunks = aiter(body)
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise ModelError(f"nothing of the body arrived for {SILENCE_SECONDS:.0f} s") from None
+        yield chunk
+
+
+def write_and_hash(file: BinaryIO, digest: "hashlib._Hash", data: bytes) -> None:
+    file.write(data)
+    digest.update(data)

@@ -1,0 +1,178 @@
+"""Weights that are read and checked before the swap: from a directory, or sent over HTTP."""
+
+import hashlib
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from .oracle import chosen, make_student, near, oracle_logprobs
+from .server import START_SECONDS, Server, start_server
+
+PROMPT = [5, 9, 13, 2, 40, 41, 42, 43, 44, 45, 7, 8]
+GREEDY = {"max_new_tokens": 6, "temperature": 0.0, "ignore_eos": True}
+ADMIN = {"Authorization": "Bearer admin"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="module")
+def uploads(student: Path) -> Path:
+    return student.parent / "uploads"
+
+
+@pytest.fixture(scope="module")
+def server(student: Path, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    log = tmp_path_factory.mktemp("server") / "log"
+    running = start_server(student, free_port(), log, admin_api_key="admin", upload_root=str(uploads))
+    yield running
+    running.stop()
+
+
+def post(server: Server, path: str, **body: Any) -> httpx2.Response:
+    return server.http.post(path, json=body, headers=ADMIN)
+
+
+def update(server: Server, directory: Path | str, version: str) -> httpx2.Response:
+    return post(server, "/update_weights_from_disk", model_path=str(directory), weight_version=version)
+
+
+def prepare(server: Server, directory: Path, version: str, sha256: str | None = None) -> httpx2.Response:
+    checksums = {"model.safetensors": sha256 or sha256_of(directory)}
+    return post(server, "/prepare_weights", model_path=str(directory), weight_version=version, sha256=checksums)
+
+
+def upload(server: Server, body: Any, sha256: str, version: str = "up") -> httpx2.Response:
+    place = {"sha256": sha256, "weight_version": version}
+    return server.http.post("/upload_weights", params=place, content=body, headers=ADMIN)
+
+
+def sha256_of(directory: Path) -> str:
+    return hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
+
+
+def serves(server: Server, directory: Path, version: str) -> None:
+    """The engine's log-probabilities of its own greedy answer are those of transformers with this directory."""
+    answer = server.generate(input_ids=PROMPT, sampling_params=GREEDY, return_logprob=True)
+    meta = answer["meta_info"]
+    assert meta["weight_versions"] == [{"version": version, "start": 0, "end": 6}]
+    expected = chosen(oracle_logprobs(directory, PROMPT + answer["output_ids"]), PROMPT, answer["output_ids"])
+    assert near([triple[0] for triple in meta["output_token_logprobs"]], expected)
+
+
+def test_what_was_prepared_is_served(server: Server, student: Path, other_student: Path) -> None:
+    update(server, student, "a")
+    assert prepare(server, other_student, "b").json()["success"] is True
+    serves(server, student, "a")
+    assert update(server, other_student, "b").status_code == 200
+    serves(server, other_student, "b")
+
+
+def test_swaps_that_reuse_memory_stay_exact(server: Server, student: Path, other_student: Path, tmp_path: Path) -> None:
+    """Every set is read over the one before the last, prepared or not, and after one that was refused."""
+    third = make_student(student.parent / "third", "qwen3", seed=2)
+    for round_number, directory in enumerate((student, other_student, third, student)):
+        version = f"round-{round_number}"
+        prepare(server, third, "never served")
+        assert prepare(server, directory, version, "0" * 64).status_code == 400
+        if round_number % 2:
+            prepare(server, directory, version)
+        assert update(server, directory, version).status_code == 200
+        serves(server, directory, version)
+
+
+def test_a_directory_that_was_replaced_after_the_preparation_is_read_anew(
+    server: Server, student: Path, other_student: Path
+) -> None:
+    moving = Path(shutil.copytree(student, student.parent / "moving"))
+    prepare(server, moving, "m")
+    shutil.rmtree(moving)
+    shutil.copytree(other_student, moving)
+    assert update(server, moving, "m").status_code == 200
+    serves(server, other_student, "m")
+
+
+@pytest.mark.parametrize("spoil", ["checksum", "unnamed", "cut off"])
+def test_a_preparation_that_fails_changes_nothing(
+    server: Server, student: Path, other_student: Path, tmp_path: Path, spoil: str
+) -> None:
+    update(server, student, "a")
+    bad = Path(shutil.copytree(other_student, student.parent / f"bad {spoil}"))
+    sha256 = {"model.safetensors": sha256_of(bad)}
+    if spoil == "checksum":
+        data = bytearray((bad / "model.safetensors").read_bytes())
+        data[-2] ^= 1
+        (bad / "model.safetensors").write_bytes(data)
+    if spoil == "unnamed":
+        sha256 = {}
+    if spoil == "cut off":
+        (bad / "model.safetensors").write_bytes((bad / "model.safetensors").read_bytes()[:-9])
+    refused = post(server, "/prepare_weights", model_path=str(bad), weight_version="x", sha256=sha256)
+    assert (refused.status_code, refused.json()["success"]) == (400, False)
+    serves(server, student, "a")
+
+
+def test_uploaded_weights_are_served(server: Server, other_student: Path, uploads: Path) -> None:
+    data = (other_student / "model.safetensors").read_bytes()
+    answer = upload(server, data, sha256_of(other_student))
+    assert answer.status_code == 200, answer.text
+    assert update(server, answer.json()["model_path"], "up").status_code == 200
+    serves(server, other_student, "up")
+    assert [path.name for path in uploads.iterdir()] == [sha256_of(other_student)]
+
+
+def test_a_body_that_is_not_as_promised_is_refused_and_leaves_nothing(
+    server: Server, student: Path, uploads: Path
+) -> None:
+    update(server, student, "a")
+    before = set(uploads.iterdir()) if uploads.exists() else set()
+    data = (student / "model.safetensors").read_bytes()
+    junk = b"no safetensors file"
+    assert "SHA-256" in upload(server, data[:-1], sha256_of(student)).json()["message"]
+    assert "64 hexadecimal" in upload(server, data, "../../etc").json()["message"]
+    assert upload(server, junk, hashlib.sha256(junk).hexdigest()).status_code == 400
+    assert upload(server, (bytes(2**20) for _ in range(64)), "0" * 64).status_code == 413
+    left = {path.name for path in set(uploads.iterdir()) - before}
+    assert left <= {hashlib.sha256(junk).hexdigest()}, "only a whole file of the promised checksum may stay"
+    serves(server, student, "a")
+
+
+def test_only_the_newest_uploads_are_kept(server: Server, student: Path, other_student: Path, uploads: Path) -> None:
+    for directory in (student, other_student, student.parent / "third"):
+        make_student(student.parent / "third", "qwen3", seed=2)
+        assert upload(server, (directory / "model.safetensors").read_bytes(), sha256_of(directory)).status_code == 200
+    assert len(list(uploads.iterdir())) == 2
+
+
+def test_preparing_and_uploading_need_the_admin_key(server: Server) -> None:
+    for path in ("/prepare_weights", "/upload_weights"):
+        assert server.http.post(path, json={}).status_code == 401
+
+
+def test_every_start_has_an_id_of_its_own(server: Server, student: Path, tmp_path: Path) -> None:
+    first = server.http.get("/model_info").json()["instance_id"]
+    other = start_server(student, free_port(), tmp_path / "log")
+    assert other.http.get("/model_info").json()["instance_id"] != first
+    assert server.http.get("/model_info").json()["instance_id"] == first
+    assert other.http.post("/upload_weights", content=b"x").status_code == 501
+    other.stop()
+
+
+def test_an_upload_root_outside_the_allowed_roots_is_refused(student: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "student_inference"]
+    settings = {"MODEL_PATH": str(student), "UPLOAD_ROOT": str(tmp_path / "elsewhere"), "PORT": "0"}
+    environment = {f"STUDENT_INFERENCE_{name}": value for name, value in settings.items()}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=START_SECONDS)
+    assert ended.returncode == 2
+    assert "upload_root" in ended.stderr
