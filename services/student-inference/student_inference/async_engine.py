@@ -145,9 +145,11 @@ class AsyncEngine:
         """
         directory, config = self._allowed(model_path), self.engine.model.config
         async with self._swapping:
-            weights = self._sets.take(directory, version) or await asyncio.to_thread(
-                self._sets.read, lambda into: load_weights(directory, config, self.dtype, into)
-            )
+            weights = self._sets.take(directory, version)
+            if weights is None:
+                weights = await asyncio.to_thread(
+                    self._sets.read, lambda into: load_weights(directory, config, self.dtype, into)
+                )
             await self._serve(weights, version, flush, abort_all)
         self.model_path = model_path
 

@@ -224,12 +224,12 @@ def places_in(layer: Layer, config: ModelConfig) -> Iterator[tuple[str, Place]]:
     heads, kv_heads, D = config.num_heads, config.num_kv_heads, config.head_dim
     for kind, stacked in (("weight", layer.qkv), ("bias", layer.qkv_bias)):
         if stacked is not None:
-            q, k, v = stacked.split([heads * D, kv_heads * D, kv_heads * D])
+            q, k, v = stacked.tensor_split([heads * D, (heads + kv_heads) * D])
             yield f"self_attn.q_proj.{kind}", interleaved(q, D)
             yield f"self_attn.k_proj.{kind}", interleaved(k, D)
             yield f"self_attn.v_proj.{kind}", as_it_is(v)
     if layer.qk_norm is not None:
-        for part, norm in zip("qk", layer.qk_norm.split([heads, kv_heads]), strict=True):
+        for part, norm in zip("qk", layer.qk_norm.tensor_split([heads]), strict=True):
             place, (_, *shape) = interleaved(norm.flatten(), D)
             yield f"self_attn.{part}_norm.weight", (place, (1, *shape))  # one for all heads
 
