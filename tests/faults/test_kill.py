@@ -37,7 +37,7 @@ SPEC = JobSpec.model_validate(
         "task": {"name": "materials", "options": {"train_questions": 200, "test_questions": 40}},
         "teacher": {"provider": "tutor"},
         "rollout": {"prompts_per_step": 12, "group_size": 8, "max_answer_tokens": 32},
-        "training": {"steps": STEPS, "learning_rate": 4e-4, "checkpoint_every": 2},
+        "training": {"steps": STEPS, "learning_rate": 4e-4, "checkpoint_every": 2, "keep_last": STEPS},
         "evaluation": {"every": 4, "questions": 40},
     }
 )
@@ -89,8 +89,7 @@ def redis_of(state: StackState) -> "redis.Redis":
 @pytest.mark.timeout(JOB_SECONDS + 120)
 def test_killed_at_random_nothing_is_lost_or_trained_twice(tmp_path: Path) -> None:
     request = materials_stack(tmp_path)
-    environment = {**os.environ, "TRAINER_KEEP_CHECKPOINTS": str(STEPS)}
-    with own_stack(request, environment, lambda state: None) as stack, Client(stack.orchestrator_url) as client:
+    with own_stack(request, dict(os.environ), lambda state: None) as stack, Client(stack.orchestrator_url) as client:
         job = client.submit(SPEC)
         killed = kill_at_random(tmp_path, client, job.id)
         ended = client.get(job.id)

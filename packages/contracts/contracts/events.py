@@ -137,6 +137,15 @@ class CheckpointCommitted(Event):
     sha256: str
 
 
+class CheckpointDamaged(Event):
+    """A checkpoint is not what was written; `used` is the older whole one that training goes on from."""
+
+    type: Literal["checkpoint.damaged"] = "checkpoint.damaged"
+    step: int
+    detail: str
+    used: int
+
+
 AnyEvent = Annotated[
     JobCreated
     | StatusChanged
@@ -152,7 +161,8 @@ AnyEvent = Annotated[
     | EpisodeRejected
     | ChunkRedispatched
     | TrainerResumed
-    | CheckpointCommitted,
+    | CheckpointCommitted
+    | CheckpointDamaged,
     Field(discriminator="type"),
 ]
 EVENT_FIELD = "event"

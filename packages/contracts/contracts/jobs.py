@@ -139,6 +139,11 @@ class TrainingSpec(Spec):
     checkpoint_every: int = Field(
         1, ge=1, description="Steps between checkpoints; skipped steps are replayed on resume."
     )
+    keep_last: int = Field(3, ge=1, description="Newest checkpoints that are kept, with their policy directories.")
+    keep_best: int = Field(
+        1, ge=0, description="Checkpoints of the best held-out unassisted accuracy that are kept beside them."
+    )
+    keep_every: int = Field(0, ge=0, description="Keep the checkpoint of every n-th step for good; 0 keeps none so.")
 
 
 class EvaluationSpec(Spec):
@@ -173,6 +178,10 @@ class JobSpec(Spec):
         if self.method.compares_group and self.rollout.group_size < 2:
             raise ValueError(f"method {name} compares the episodes of a question; set rollout.group_size to 2 or more")
         return self
+
+    def evaluates_at(self, step: int) -> bool:
+        """Held-out questions are asked before the first step, every n steps, and at the end."""
+        return step % self.evaluation.every == 0 or step == self.training.steps
 
     @property
     def episodes_per_step(self) -> int:

@@ -16,6 +16,7 @@ class AttemptStats(JsonRecord):
     rows: int = Field(description="Attempts made with this index: |A_k|.")
     correct: int = Field(description="Raw successes.")
     decay_factor: float = Field(description="mu_{k-1}: what a success at this attempt earns; 1 for k = 1.")
+    mean_advantage: float | None = Field(None, description="Mean advantage of its rows; None where none was made.")
     mean_advantage_correct: float | None = Field(description="Mean advantage of its right answers.")
     mean_advantage_wrong: float | None = Field(description="Mean advantage of its wrong answers.")
 
@@ -48,6 +49,7 @@ class StepRecord(JsonRecord):
     importance_weight: float = Field(1.0, description="Mean importance weight of the tokens; 1 without correction.")
     importance_capped: float = Field(0.0, description="Share of tokens whose weight was capped or masked.")
     staleness_max: int = Field(description="Policy versions between sampling and training, the largest of the batch.")
+    staleness_mean: float = Field(description="The same, as the mean over student tokens.")
     student_tokens: int
     trajectory_tokens: int
     teacher_calls: int
@@ -56,9 +58,14 @@ class StepRecord(JsonRecord):
         None, description="Share of judged guidance that gave the answer away; None where none was judged."
     )
     seconds: float = Field(description="From the manifest's opening to the published policy.")
-    phase_seconds: dict[str, float] = Field(description="wait, update, checkpoint, publish.")
+    phase_seconds: dict[str, float] = Field(
+        description="wait, update (of it: reference, forward, backward, optimizer), checkpoint, acknowledge, publish."
+    )
     episodes_per_second: float
-    tokens_per_second: float
+    tokens_per_second: float = Field(description="Student tokens per second of the whole step.")
+    update_tokens_per_second: float = Field(description="Trajectory tokens per second of the update alone.")
+    memory_bytes: int = Field(description="Resident memory of the trainer after the step; 0 where it cannot be read.")
+    memory_peak_bytes: int = Field(description="The largest so far, of this process.")
 
 
 class DomainAccuracy(JsonRecord):

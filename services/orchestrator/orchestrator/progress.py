@@ -8,7 +8,6 @@ from contracts.statuses import TERMINAL
 from contracts.views import Job, Progress
 
 from orchestrator.job_row import JobRow
-from orchestrator.schedule import is_evaluation_step
 
 # Recent enough to follow the student's changing answer lengths, long enough to smooth a slow step.
 ESTIMATE_STEPS = 5
@@ -63,6 +62,6 @@ def seconds_left(spec: JobSpec, steps: Sequence[StepRecord], evaluations: Sequen
     recent = [record.seconds for record in steps[-ESTIMATE_STEPS:]]
     done = steps[-1].step
     remaining = range(done + 1, spec.training.steps + 1)
-    unevaluated = [step for step in remaining if is_evaluation_step(spec, step)]
+    unevaluated = [step for step in remaining if spec.evaluates_at(step)]
     evaluation_seconds = evaluations[-1].seconds if evaluations else 0.0
     return len(remaining) * sum(recent) / len(recent) + len(unevaluated) * evaluation_seconds

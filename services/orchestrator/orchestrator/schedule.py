@@ -51,14 +51,9 @@ class Wait:
     mark: tuple[object, ...] = ()
 
 
-def is_evaluation_step(spec: JobSpec, version: int) -> bool:
-    """Held-out questions are asked before the first step, every n steps, and at the end."""
-    return version % spec.evaluation.every == 0 or version == spec.training.steps
-
-
 def evaluation_due(spec: JobSpec, version: int | None, evaluated: frozenset[int]) -> int | None:
     """The policy version that is to be evaluated now."""
-    if version is None or version in evaluated or not is_evaluation_step(spec, version):
+    if version is None or version in evaluated or not spec.evaluates_at(version):
         return None
     return version
 
@@ -78,7 +73,7 @@ def steps_to_open(state: JobState) -> list[int]:
     pending = [
         step
         for step in range(version, version + 1 + state.spec.rollout.max_staleness)
-        if is_evaluation_step(state.spec, step) and step not in state.evaluated
+        if state.spec.evaluates_at(step) and step not in state.evaluated
     ]
     last = min(pending, default=state.spec.training.steps)
     return [step for step in window(state.spec, version) if step <= last and step not in state.train]

@@ -40,6 +40,7 @@ def make_student(directory: Path, seed: int = 0) -> Path:
 def spec_of(student: Path | str, **training: object) -> JobSpec:
     """A small job on this student."""
     options: dict[str, object] = {"steps": 4, "learning_rate": 1e-3, "warmup_steps": 2, "tokens_per_microbatch": 256}
+    options["keep_last"] = 1000
     return JobSpec(
         name="test",
         student=StudentSpec(model=str(student)),

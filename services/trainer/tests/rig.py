@@ -66,7 +66,6 @@ def settings_of(redis_url: str, engine_url: str, data_root: Path, student: Path)
         data_root=data_root,
         model_roots=[student.parent],
         log_level="error",
-        keep_checkpoints=1000,
     )
 
 

@@ -95,10 +95,31 @@ def test_no_checkpoint_is_none(tmp_path: Path) -> None:
     assert checkpoint.newest(tmp_path, JOB) is None
 
 
-def test_pruning_leaves_the_newest(student: Path, tmp_path: Path) -> None:
+def test_pruning_leaves_what_is_kept_and_no_leftovers(student: Path, tmp_path: Path) -> None:
     write_steps(student, tmp_path, 4)
-    checkpoint.prune(tmp_path, JOB, 2)
-    assert checkpoint.steps_in(tmp_path, JOB) == [3, 4]
+    parent = checkpoint_directory(tmp_path, JOB, 0).parent
+    (parent / ".unfinished-step-000007").mkdir()
+    checkpoint.prune(tmp_path, JOB, kept=[1, 4])
+    assert sorted(path.name for path in parent.iterdir()) == ["step-000001", "step-000004"]
+
+
+def test_damage_is_told_with_what_is_used_instead(student: Path, tmp_path: Path) -> None:
+    write_steps(student, tmp_path, 3)
+    for step in (2, 3):
+        (checkpoint_directory(tmp_path, JOB, step) / "state.json").write_text("{}")
+    told: list[tuple[int, str, int]] = []
+    found = checkpoint.newest(tmp_path, JOB, lambda *damage: told.append(damage))
+    assert found is not None
+    assert [(step, used) for step, _, used in told] == [(3, 1), (2, 1)]
+    assert "step-000003: state.json differs from its checksum" in told[0][1]
+
+
+def test_only_damaged_checkpoints_are_a_failure_by_name_and_no_silent_start(student: Path, tmp_path: Path) -> None:
+    write_steps(student, tmp_path, 1)
+    (checkpoint_directory(tmp_path, JOB, 1) / "model.safetensors").unlink()
+    with pytest.raises(JobFailure, match=r"no whole checkpoint .* step-000001") as failure:
+        checkpoint.newest(tmp_path, JOB)
+    assert failure.value.code == "checkpoint_damaged"
 
 
 def test_a_checkpoint_of_another_student_is_a_named_failure(student: Path, tmp_path: Path) -> None:

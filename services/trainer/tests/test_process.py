@@ -16,8 +16,8 @@ import redis
 from contracts import keys
 from contracts.methods import SocraticPO
 from contracts.policies import checkpoint_directory
+from servicekit.checksums import sha256_of
 from trainer.checkpoint import steps_in
-from trainer.durable import sha256_of
 
 from .makers import JOB, episode, episodes_of_step, spec_of
 from .rig import (

@@ -12,11 +12,12 @@ from trainer.archive import StepLog, archive_batch, read_batch
 from trainer.batch import assemble
 from trainer.decay import batch_mean
 from trainer.diagnostics import UpdateReport
+from trainer.memory import Memory, memory_now
 from trainer.meters import Meters
 from trainer.methods import annotate
-from trainer.step_record import leak_rate, opened_at, record_of, timed
+from trainer.step_record import leak_rate, measured, opened_at, record_of
 
-from .makers import JOB, episode, episodes_of_step, guidance
+from .makers import JOB, attempt, episode, episodes_of_step, guidance
 
 REPORT = UpdateReport(
     loss=0.5,
@@ -49,6 +50,10 @@ def test_figure_2_as_a_record() -> None:
     assert second.mean_advantage_correct is not None
     assert first.mean_advantage_correct > second.mean_advantage_correct > 0 > (first.mean_advantage_wrong or 0)
     assert third.mean_advantage_wrong is None
+    assert third.mean_advantage == third.mean_advantage_correct
+    assert first.mean_advantage == pytest.approx(
+        ((first.mean_advantage_correct or 0) + 3 * (first.mean_advantage_wrong or 0)) / 4
+    )
     assert (found.teacher_calls, found.teacher_price_usd) == (5, 1.25)
     assert found.staleness_max == 0
     assert not found.cold
@@ -61,8 +66,12 @@ def test_the_leak_rate_is_that_of_judged_guidance(leaked: list[bool | None], rat
 
 
 def test_times_are_of_the_step() -> None:
-    found = timed(record([[1], [0]]), opened_at=100.0, published_at=104.0, phase_seconds={"wait": 3.0})
+    found = measured(
+        record([[1], [0]]), opened_at=100.0, published_at=104.0, phase_seconds={"update": 0.5}, memory=Memory(7, 9)
+    )
     assert (found.seconds, found.episodes_per_second, found.tokens_per_second) == (4.0, 0.5, 10.0)
+    assert found.update_tokens_per_second == 2 * found.trajectory_tokens
+    assert (found.memory_bytes, found.memory_peak_bytes) == (7, 9)
     assert opened_at(episodes_of_step(3)) == 1003.0
 
 
@@ -97,3 +106,20 @@ def test_metrics_follow_the_records() -> None:
     assert registry.get_sample_value("socratic_zero_gradient_batches_total") == 1
     assert registry.get_sample_value("socratic_unassisted_accuracy_ratio") == 0
     assert registry.get_sample_value("socratic_entropy_nats") == 1.5
+
+
+def test_staleness_is_the_largest_and_the_mean_over_tokens() -> None:
+    rng = random.Random(0)
+    old = msgspec.structs.replace(episode(rng, [0.0], sample=0, step=5), attempts=[attempt(rng, 0.0, 2, length=3)])
+    new = msgspec.structs.replace(episode(rng, [1.0], sample=1, step=5), attempts=[attempt(rng, 1.0, 4, length=6)])
+    batch = assemble(5, [old, new])
+    found = record_of(batch, annotate(batch, SocraticPO()), REPORT)
+    assert (found.staleness_max, found.staleness_mean) == (2, pytest.approx(2 * 3 / 9))
+
+
+def test_the_memory_is_that_of_this_process() -> None:
+    before = memory_now()
+    held = bytearray(b"x" * (64 * 2**20))
+    after = memory_now()
+    assert after.resident_bytes - before.resident_bytes >= 0.9 * len(held)
+    assert after.peak_bytes >= after.resident_bytes * 0.99

@@ -12,7 +12,7 @@ from trainer.jobs import Trainer
 from trainer.meters import Meters
 from trainer.routes import create_app, start_server
 from trainer.settings import TrainerSettings
-from trainer.stopwatch import Stopwatch
+from trainer.stopwatch import Stopwatch, show_in_process_name
 from trainer.store import Store, connect
 
 
@@ -24,7 +24,7 @@ def run(settings: TrainerSettings) -> int:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    registry, stopwatch = CollectorRegistry(), Stopwatch()
+    registry, stopwatch = CollectorRegistry(), Stopwatch(show_in_process_name)
     trainer = Trainer(settings, Store(connect(settings.redis_url)), Meters(registry), stopwatch, stopping)
     server = start_server(create_app(trainer, registry), settings, stopping)
     start_heartbeat(Store(connect(settings.redis_url)), stopwatch)

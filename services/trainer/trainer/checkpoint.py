@@ -1,26 +1,26 @@
 """Checkpoints: all that a step leaves behind, written before its episodes are acknowledged."""
 
 import re
-import shutil
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
 from contracts.policies import checkpoint_directory
 from contracts.records import JsonRecord, StepRecord
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from servicekit.checksums import damage_in, sha256_of
 from torch import Tensor
 
-from trainer.durable import damage_in, sha256_of, whole_directory
+from trainer.durable import remove_unfinished, remove_whole, whole_directory
+from trainer.failures import JobFailure
 
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 RANDOM_STATE = "random/torch"  # nothing draws from it today; a rule that does will resume exactly too
 STEP_NAME = re.compile(r"step-(\d{6,})")
-log = structlog.get_logger()
 
 
 class CheckpointState(JsonRecord):
@@ -58,14 +58,30 @@ def save(data_root: Path, checkpoint: Checkpoint) -> str:
         return sha256_of(directory / WEIGHTS)
 
 
-def newest(data_root: Path, job_id: str) -> Checkpoint | None:
-    """The newest whole checkpoint, or None. A damaged one is named in the log and the one before it is used."""
+def newest(
+    data_root: Path, job_id: str, tell_damage: Callable[[int, str, int], None] = lambda *_: None
+) -> Checkpoint | None:
+    """The newest whole checkpoint, or None when there is none at all.
+
+    Damaged ones are passed over: `tell_damage` hears the step, the damage, and the step that is used instead. Raises
+    JobFailure when every checkpoint is damaged: starting again from the base student is for the user to decide.
+    """
+    damaged: dict[int, str] = {}
     for step in reversed(steps_in(data_root, job_id)):
-        directory = checkpoint_directory(data_root, job_id, step)
         try:
-            return load(directory)
+            found = load(checkpoint_directory(data_root, job_id, step))
         except DamagedCheckpoint as error:
-            log.error("checkpoint_damaged", directory=str(directory), damage=str(error), next="the one before is used")
+            damaged[step] = str(error)
+            continue
+        for bad_step, damage in damaged.items():
+            tell_damage(bad_step, damage, step)
+        return found
+    if damaged:
+        directory = checkpoint_directory(data_root, job_id, 0).parent
+        detail = f"no whole checkpoint in {directory}: {'; '.join(damaged.values())}; bring one back from a copy"
+        raise JobFailure(
+            "checkpoint_damaged", f"{detail}, or delete the directory to train from the base student again"
+        )
     return None
 
 
@@ -93,7 +109,9 @@ def steps_in(data_root: Path, job_id: str) -> list[int]:
     return sorted(int(match[1]) for match in names if match)
 
 
-def prune(data_root: Path, job_id: str, keep: int) -> None:
-    """Leave the newest `keep`."""
-    for step in steps_in(data_root, job_id)[:-keep]:
-        shutil.rmtree(checkpoint_directory(data_root, job_id, step))
+def prune(data_root: Path, job_id: str, kept: Collection[int]) -> None:
+    """Delete the checkpoints of all other steps, and what crashes left behind."""
+    for step in steps_in(data_root, job_id):
+        if step not in kept:
+            remove_whole(checkpoint_directory(data_root, job_id, step))
+    remove_unfinished(checkpoint_directory(data_root, job_id, 0).parent)

@@ -1,13 +1,13 @@
 """Directories that appear whole or not at all, and can be checked with `sha256sum -c SHA256SUMS`."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-CHECKSUMS = "SHA256SUMS"
+from servicekit.checksums import write_checksums
+
 UNFINISHED = ".unfinished-"
 
 
@@ -39,6 +39,19 @@ def whole_directory(target: Path) -> Iterator[Path]:
     shutil.rmtree(set_aside, ignore_errors=True)
 
 
+def remove_whole(target: Path) -> None:
+    """Delete a directory so that a crash leaves all of it or none. Raises OSError."""
+    unfinished = target.parent / f"{UNFINISHED}removed-{target.name}"
+    target.rename(unfinished)
+    shutil.rmtree(unfinished)
+
+
+def remove_unfinished(parent: Path) -> None:
+    """Delete what crashes left behind. Call only where nobody else writes."""
+    for path in parent.glob(f"{UNFINISHED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def write_whole(target: Path, data: bytes) -> None:
     """Write one file so that it appears whole or not at all. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -56,34 +69,3 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_checksums(directory: Path) -> None:
-    """One line a file, in sha256sum's own format."""
-    lines = [f"{sha256_of(directory / name)}  {name}\n" for name in sorted(names_in(directory))]
-    (directory / CHECKSUMS).write_text("".join(lines))
-
-
-def damage_in(directory: Path) -> str | None:
-    """What is wrong with a directory that was written whole, or None."""
-    try:
-        lines = [line.partition("  ") for line in (directory / CHECKSUMS).read_text().splitlines()]
-        listed = {name: digest for digest, _, name in lines}
-        for name in sorted(names_in(directory) | listed.keys()):
-            if sha256_of(directory / name) != listed.get(name):
-                return f"{name} differs from its checksum"
-    except (OSError, ValueError) as error:
-        return f"{CHECKSUMS} or a file of it cannot be read: {error}"
-    return None
-
-
-def names_in(directory: Path) -> set[str]:
-    """Every file but the checksums, relative to the directory."""
-    files = (path for path in directory.rglob("*") if path.is_file() and path.name != CHECKSUMS)
-    return {path.relative_to(directory).as_posix() for path in files}

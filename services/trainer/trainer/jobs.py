@@ -15,13 +15,14 @@ from trainer.failures import JobFailure, JobStopped
 from trainer.locks import DirectoryBusy, sole_trainer
 from trainer.loop import TrainingLoop
 from trainer.meters import Meters
-from trainer.observers import Observers
+from trainer.observers import Observers, StepWriter
 from trainer.policy import Policy
 from trainer.publisher import Publisher
 from trainer.settings import TrainerSettings
 from trainer.stopwatch import Stopwatch
 from trainer.store import Job, Store
 from trainer.students import find_student
+from trainer.tensorboard_log import TensorBoardLog
 from trainer.update import Learner
 from trainer.vigil import Vigil
 
@@ -85,21 +86,25 @@ class Trainer:
         log.error("job_failed", code=failure.code, detail=failure.detail)
         self.store.fail(job_id, failure.as_problem())
 
+    def step_writers(self, job_id: str) -> list[StepWriter]:
+        """What keeps step records beside Redis."""
+        log = StepLog(self.settings.data_root, job_id)
+        return [log, TensorBoardLog(self.settings.data_root, job_id)] if self.settings.tensorboard else [log]
+
     def prepare(self, job: Job) -> TrainingLoop:
         """Wire the parts of one job together."""
         base = find_student(job.spec.student.model, self.settings.model_roots)
         temperature = job.spec.rollout.temperature
         needs_reference = job.spec.training.kl_coefficient > 0 or job.spec.method.needs_reference
         reference = Policy.load(base, temperature) if needs_reference else None
-        learner = Learner(Policy.load(base, temperature), job.spec.training, reference)
+        learner = Learner(Policy.load(base, temperature), job.spec.training, reference, self.stopwatch.measure)
         vigil = Vigil(self.store, job.id, self.stopping)
-        observers = Observers(self.store, job.id, self.meters, StepLog(self.settings.data_root, job.id))
+        observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))
         publisher = Publisher(self.engines, self.settings.data_root, job.id, base, observers.tell, vigil.pause)
         vigil.also = publisher.watch
         return TrainingLoop(
             job=job,
             data_root=self.settings.data_root,
-            keep_checkpoints=self.settings.keep_checkpoints,
             store=self.store,
             learner=learner,
             collector=Collector(self.store, job.id, learner.policy.vocab_size, vigil.look),

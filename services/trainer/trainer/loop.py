@@ -4,19 +4,21 @@ import time
 from pathlib import Path
 
 import torch
-from contracts.events import CheckpointCommitted, TrainerResumed
+from contracts.events import CheckpointCommitted, CheckpointDamaged, TrainerResumed
 from contracts.records import StepRecord
+from contracts.retention import kept_by
 
 from trainer import checkpoint
 from trainer.archive import archive_batch
 from trainer.batch import assemble
 from trainer.checkpoint import Checkpoint, CheckpointState
 from trainer.collector import Collector
+from trainer.memory import memory_now
 from trainer.methods import annotate
 from trainer.methods.annotation import MethodState
 from trainer.observers import Observers
 from trainer.publisher import Publisher
-from trainer.step_record import opened_at, record_of, timed
+from trainer.step_record import measured, opened_at, record_of
 from trainer.stopwatch import Stopwatch
 from trainer.store import Job, Store
 from trainer.update import Learner
@@ -30,7 +32,6 @@ class TrainingLoop:
         self,
         job: Job,
         data_root: Path,
-        keep_checkpoints: int,
         store: Store,
         learner: Learner,
         collector: Collector,
@@ -41,7 +42,6 @@ class TrainingLoop:
     ) -> None:
         self.job = job
         self.data_root = data_root
-        self.keep_checkpoints = keep_checkpoints
         self.store = store
         self.learner = learner
         self.collector = collector
@@ -64,7 +64,7 @@ class TrainingLoop:
     def resume(self) -> int:
         """Take up the newest checkpoint, or begin with the base student. Returns the step that it holds."""
         self.stopwatch.reset()
-        found = checkpoint.newest(self.data_root, self.job.id)
+        found = checkpoint.newest(self.data_root, self.job.id, self.tell_damage)
         step = found.state.step if found else 0
         if found:
             self.learner.restore(found.weights, found.optimizer, found.random_state, found.state.updates)
@@ -91,8 +91,7 @@ class TrainingLoop:
         self.vigil.check()
         record, opened = record_of(batch, annotation, report), opened_at(episodes)
         self.consumed[step] = [episode.episode_id for episode in episodes]
-        with self.stopwatch.measure("checkpoint"):
-            self.commit(step, record, opened)
+        self.commit(step, record, opened)
         self.deliver(step, record, opened)
 
     def commit(self, step: int, record: StepRecord, opened: float) -> None:
@@ -100,21 +99,37 @@ class TrainingLoop:
         training = self.job.spec.training
         if step % training.checkpoint_every and step != training.steps:
             return
+        with self.stopwatch.measure("checkpoint"):
+            sha256 = checkpoint.save(self.data_root, self.snapshot(step, record, opened))
+            self.observers.tell(CheckpointCommitted(at=time.time(), step=step, sha256=sha256))
+        with self.stopwatch.measure("acknowledge"):
+            self.collector.acknowledge(step)
+            self.consumed = {}
+        with self.stopwatch.measure("checkpoint"):
+            self.prune()
+
+    def snapshot(self, step: int, record: StepRecord, opened: float) -> Checkpoint:
+        """All that the step leaves behind."""
         state = CheckpointState(
             job_id=self.job.id,
             step=step,
             updates=self.learner.optimizer.updates,
             consumed=self.consumed,
             method_state=self.method_state,
-            record=timed(record, opened, time.time(), self.stopwatch.seconds),
+            record=measured(record, opened, time.time(), self.stopwatch.seconds, memory_now()),
             opened_at=opened,
         )
-        weights, optimizer = self.learner.policy.weights(), self.learner.optimizer.state()
-        sha256 = checkpoint.save(self.data_root, Checkpoint(state, weights, optimizer, torch.get_rng_state()))
-        self.observers.tell(CheckpointCommitted(at=time.time(), step=step, sha256=sha256))
-        self.collector.acknowledge(step)
-        self.consumed = {}
-        checkpoint.prune(self.data_root, self.job.id, self.keep_checkpoints)
+        return Checkpoint(state, self.learner.policy.weights(), self.learner.optimizer.state(), torch.get_rng_state())
+
+    def prune(self) -> None:
+        """Delete the checkpoints that no rule of the job keeps."""
+        steps, accuracies = checkpoint.steps_in(self.data_root, self.job.id), self.store.accuracies(self.job.id)
+        rules = kept_by(self.job.spec, steps, accuracies)
+        checkpoint.prune(self.data_root, self.job.id, kept=[step for step in steps if rules[step]])
+
+    def tell_damage(self, step: int, damage: str, used: int) -> None:
+        """A checkpoint was passed over."""
+        self.observers.tell(CheckpointDamaged(at=time.time(), step=step, detail=damage, used=used))
 
     def deliver(self, step: int, record: StepRecord | None, opened: float) -> None:
         """Publish the policy, then tell of the step.
@@ -127,5 +142,5 @@ class TrainingLoop:
             self.publisher.publish(self.learner.policy, step)
         if record is not None:
             phases = record.phase_seconds | self.stopwatch.seconds
-            self.observers.step_trained(timed(record, opened, time.time(), phases))
+            self.observers.step_trained(measured(record, opened, time.time(), phases, memory_now()))
         self.store.set_policy_version(self.job.id, step)

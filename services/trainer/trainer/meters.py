@@ -5,15 +5,7 @@ from contracts.events import Event, PolicyPublished, PublishFailed
 from contracts.records import StepRecord
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-PHASES = ("wait", "update", "checkpoint", "publish")
-GAUGES = {
-    metrics.UNASSISTED_ACCURACY: ("Share of the last batch's first attempts that were right.", "unassisted_accuracy"),
-    metrics.GUIDED_ACCURACY: ("Share of the last batch's episodes with a right attempt.", "guided_accuracy"),
-    metrics.DECAY_FACTOR: ("mu of the last batch: what a second-attempt success earns.", "decay_factor"),
-    metrics.LOGPROB_GAP_MAX: ("Largest engine/trainer log-probability gap of the last batch.", "logprob_gap_max"),
-    metrics.ENTROPY: ("Mean entropy over the last batch's student tokens.", "entropy"),
-    metrics.GRADIENT_NORM: ("Gradient norm of the last update, before clipping.", "gradient_norm"),
-}
+from trainer.quantities import PHASES, QUANTITIES, advantages_of, number_of
 
 
 class Meters:
@@ -25,7 +17,16 @@ class Meters:
         self.zero = Counter(
             metrics.ZERO_GRADIENT_BATCHES_TOTAL, "Batches in which no token had an advantage.", registry=registry
         )
-        self.gauges = {field: Gauge(name, help_text, registry=registry) for name, (help_text, field) in GAUGES.items()}
+        self.gauges = {item.field: Gauge(item.metric, item.meaning, registry=registry) for item in QUANTITIES}
+        self.attempt_decay = Gauge(
+            metrics.ATTEMPT_DECAY_FACTOR,
+            "mu of each attempt index: what a success earns.",
+            ["attempt"],
+            registry=registry,
+        )
+        self.attempt_advantage = Gauge(
+            metrics.ATTEMPT_ADVANTAGE, "Mean advantage by attempt index.", ["attempt", "outcome"], registry=registry
+        )
         self.phase = Gauge(metrics.PHASE_SECONDS, "Time of each phase of the last step.", ["phase"], registry=registry)
         self.version = Gauge(metrics.POLICY_VERSION, "Version that the engine was proved to serve.", registry=registry)
         self.swap_seconds = Gauge(metrics.SWAP_SECONDS, "Write, swap and proof of the last version.", registry=registry)
@@ -37,7 +38,11 @@ class Meters:
         self.cold.inc(record.cold)
         self.zero.inc(record.zero_gradient)
         for field, gauge in self.gauges.items():
-            gauge.set(getattr(record, field))
+            gauge.set(number_of(record, field))
+        for line in record.attempts:
+            self.attempt_decay.labels(line.attempt).set(line.decay_factor)
+            for outcome, advantage in advantages_of(line).items():
+                self.attempt_advantage.labels(line.attempt, outcome).set(advantage)
         for phase in PHASES:
             self.phase.labels(phase).set(record.phase_seconds.get(phase, 0.0))
 

@@ -1,26 +1,34 @@
-"""Everyone who hears of progress: the job's events, the metrics, the log, and `steps.jsonl`."""
+"""Everyone who hears of progress: the job's events, the metrics, the log, `steps.jsonl`, and TensorBoard."""
 
 import time
+from collections.abc import Sequence
+from typing import Protocol
 
 import structlog
 from contracts.events import BatchCold, BatchZeroGradient, Event, StepTrained
 from contracts.records import StepRecord
 
-from trainer.archive import StepLog
 from trainer.meters import Meters
 from trainer.store import Store
 
 log = structlog.get_logger()
 
 
+class StepWriter(Protocol):
+    """Keeps step records on disk; told a step again after a crash, it keeps it once."""
+
+    def append(self, record: StepRecord) -> None:
+        """Raises OSError."""
+
+
 class Observers:
     """Of one job."""
 
-    def __init__(self, store: Store, job_id: str, meters: Meters, step_log: StepLog) -> None:
+    def __init__(self, store: Store, job_id: str, meters: Meters, writers: Sequence[StepWriter]) -> None:
         self.store = store
         self.job_id = job_id
         self.meters = meters
-        self.step_log = step_log
+        self.writers = writers
 
     def tell(self, event: Event) -> None:
         """Something happened."""
@@ -30,7 +38,8 @@ class Observers:
 
     def step_trained(self, record: StepRecord) -> None:
         """A step was trained and published. A replayed step is told once only."""
-        self.step_log.append(record)
+        for writer in self.writers:
+            writer.append(record)
         now = time.time()
         events: list[Event] = [StepTrained(at=now, record=record)]
         if record.cold:

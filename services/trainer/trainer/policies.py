@@ -1,11 +1,12 @@
 """Policy directories on disk: Hugging Face layout, so that any tool loads them."""
 
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from safetensors.torch import save_file
 
-from trainer.durable import whole_directory
+from trainer.durable import remove_unfinished, remove_whole, whole_directory
 from trainer.policy import Policy
 
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth")
@@ -21,7 +22,14 @@ def write_policy(policy: Policy, base: Path, directory: Path) -> None:
         save_file(policy.weights(), unfinished / "model.safetensors", metadata={"format": "pt"})
 
 
-def collect_old(parent: Path) -> None:
-    """Delete all but the newest versions."""
-    for directory in sorted(parent.glob("v*"), key=lambda path: int(path.name[1:]))[:-KEEP_POLICIES]:
-        shutil.rmtree(directory)
+def collect_old(parent: Path, kept: Collection[int]) -> None:
+    """Delete all versions but the newest and those that are `kept`, and what crashes left behind."""
+    for directory in sorted(parent.glob("v*"), key=version_of)[:-KEEP_POLICIES]:
+        if version_of(directory) not in kept:
+            remove_whole(directory)
+    remove_unfinished(parent)
+
+
+def version_of(directory: Path) -> int:
+    """The policy version that a directory holds."""
+    return int(directory.name[1:])

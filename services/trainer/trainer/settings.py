@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import ServiceSettings
+
+from trainer.tensorboard_log import is_installed
 
 
 class TrainerSettings(ServiceSettings):
@@ -23,4 +25,16 @@ class TrainerSettings(ServiceSettings):
     )
     model_roots: list[Path] = Field([Path()], description="JSON list: directories below which base students may lie.")
     threads: int = Field(1, ge=1, description="Torch threads; one is fastest for small students on a shared machine.")
-    keep_checkpoints: int = Field(3, ge=1, description="Newest checkpoints of a job that are kept.")
+    tensorboard: bool = Field(
+        False, description="Write TensorBoard files into each job's directory; needs socratic-trainer[tensorboard]."
+    )
+
+    @field_validator("tensorboard")
+    @classmethod
+    def installed(cls, wanted: bool) -> bool:
+        """Said at the start, not after the first step."""
+        if wanted and not is_installed():
+            raise ValueError(
+                "tensorboard is not installed; pip install 'socratic-trainer[tensorboard]', or leave it off"
+            )
+        return wanted

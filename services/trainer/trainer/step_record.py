@@ -3,20 +3,32 @@
 Axes: R rollouts, K attempts, T tokens of one trajectory.
 """
 
+from typing import Any
+
 import numpy as np
 from contracts.episodes import Episode, Guidance
 from contracts.records import AttemptStats, StepRecord
 
 from trainer.batch import Batch
 from trainer.diagnostics import UpdateReport
+from trainer.memory import Memory
 from trainer.methods.annotation import Annotation
 from trainer.rewards import Flags, Floats
 
 IN_FORM = ("correct", "wrong")
+UNMEASURED: dict[str, Any] = {
+    "seconds": 0.0,
+    "phase_seconds": {},
+    "episodes_per_second": 0.0,
+    "tokens_per_second": 0.0,
+    "update_tokens_per_second": 0.0,
+    "memory_bytes": 0,
+    "memory_peak_bytes": 0,
+}
 
 
 def record_of(batch: Batch, annotation: Annotation, report: UpdateReport) -> StepRecord:
-    """Everything but the times, which `timed` adds once the policy is published."""
+    """Everything but times and memory, which `measured` adds once the policy is published."""
     made_RK = batch.rows.made_RK
     attempts = [attempt for episode in batch.episodes for attempt in episode.attempts]
     versions = [version for trajectory in batch.trajectories for version in trajectory.version_T if version >= 0]
@@ -45,27 +57,30 @@ def record_of(batch: Batch, annotation: Annotation, report: UpdateReport) -> Ste
         importance_weight=report.importance_weight,
         importance_capped=report.importance_capped,
         staleness_max=batch.step - 1 - min(versions),
+        staleness_mean=batch.step - 1 - sum(versions) / len(versions),
         student_tokens=report.student_tokens,
         trajectory_tokens=sum(len(trajectory.token_ids_T) for trajectory in batch.trajectories),
         teacher_calls=len(guidances),
         teacher_price_usd=sum(guidance.price_usd for guidance in guidances),
         guidance_leak_rate=leak_rate(guidances),
-        seconds=0.0,
-        phase_seconds={},
-        episodes_per_second=0.0,
-        tokens_per_second=0.0,
+        **UNMEASURED,
     )
 
 
-def timed(record: StepRecord, opened_at: float, published_at: float, phase_seconds: dict[str, float]) -> StepRecord:
-    """Add the times. `opened_at` and `published_at` are Unix times in seconds."""
-    seconds = max(published_at - opened_at, 1e-9)
+def measured(
+    record: StepRecord, opened_at: float, published_at: float, phase_seconds: dict[str, float], memory: Memory
+) -> StepRecord:
+    """Add times and memory. `opened_at` and `published_at` are Unix times in seconds."""
+    seconds, update_seconds = max(published_at - opened_at, 1e-9), max(phase_seconds.get("update", 0.0), 1e-9)
     return record.model_copy(
         update={
             "seconds": seconds,
             "phase_seconds": {name: round(value, 6) for name, value in phase_seconds.items()},
             "episodes_per_second": record.episodes / seconds,
             "tokens_per_second": record.student_tokens / seconds,
+            "update_tokens_per_second": record.trajectory_tokens / update_seconds,
+            "memory_bytes": memory.resident_bytes,
+            "memory_peak_bytes": memory.peak_bytes,
         }
     )
 
@@ -78,18 +93,20 @@ def opened_at(episodes: list[Episode]) -> float:
 def attempt_stats(batch: Batch, annotation: Annotation) -> list[AttemptStats]:
     """One line per attempt index."""
     advantages_RK = row_advantages(batch, annotation)
-    right_RK = batch.rows.made_RK & (batch.rows.raw_RK > 0)
-    wrong_RK = batch.rows.made_RK & ~(batch.rows.raw_RK > 0)
+    made_RK = batch.rows.made_RK
+    right_RK = made_RK & (batch.rows.raw_RK > 0)
+    wrong_RK = made_RK & ~(batch.rows.raw_RK > 0)
     return [
         AttemptStats(
             attempt=k + 1,
-            rows=int(batch.rows.made_RK[:, k].sum()),
+            rows=int(made_RK[:, k].sum()),
             correct=int(right_RK[:, k].sum()),
             decay_factor=annotation.factors[k],
+            mean_advantage=mean_where(advantages_RK[:, k], made_RK[:, k]),
             mean_advantage_correct=mean_where(advantages_RK[:, k], right_RK[:, k]),
             mean_advantage_wrong=mean_where(advantages_RK[:, k], wrong_RK[:, k]),
         )
-        for k in range(batch.rows.made_RK.shape[1])
+        for k in range(made_RK.shape[1])
     ]
 
 

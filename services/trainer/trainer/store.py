@@ -11,7 +11,7 @@ from contracts.errors import Problem
 from contracts.events import EVENT_FIELD, EpisodeRejected, Event, StatusChanged, encode_event
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest, decode_manifest
-from contracts.records import StepRecord
+from contracts.records import EvaluationRecord, StepRecord
 from contracts.statuses import JobStatus, sources_of
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
@@ -153,6 +153,11 @@ class Store:
         """Record a trained step and tell its events, once. False when that was done before."""
         arguments: list[Any] = [record.step, record.model_dump_json(), int(record.cold), *map(encode_event, events)]
         return bool(self.announce([keys.steps(job_id), keys.job(job_id), keys.events(job_id)], arguments))
+
+    def accuracies(self, job_id: str) -> dict[int, float]:
+        """Held-out unassisted accuracy by policy version, of those that were evaluated."""
+        records = map(EvaluationRecord.model_validate_json, self.redis.hvals(keys.evaluations(job_id)))
+        return {record.policy_version: record.unassisted_accuracy for record in records}
 
     def set_policy_version(self, job_id: str, version: int) -> None:
         """The engine is proved to serve this version."""

@@ -1,6 +1,8 @@
 """One batch becomes one or more updates of the weights. Knows no learning rule: only advantages per token."""
 
 import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 import torch
@@ -19,10 +21,22 @@ from trainer.policy import Policy
 from trainer.reference import with_reference
 
 
+def untimed(phase: str) -> AbstractContextManager[None]:
+    """Where nobody watches the phases."""
+    return nullcontext()
+
+
 class Learner:
     """The policy and its optimizer, and the frozen base where the loss or the rewards need it."""
 
-    def __init__(self, policy: Policy, spec: TrainingSpec, reference: Policy | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        spec: TrainingSpec,
+        reference: Policy | None = None,
+        phase: Callable[[str], AbstractContextManager[None]] = untimed,
+    ) -> None:
+        self.phase = phase  # times the phases: reference, forward, backward, optimizer
         self.policy = policy
         self.spec = spec
         self.reference = reference
@@ -43,7 +57,8 @@ class Learner:
         """The batch with the frozen base's log-probabilities, where there is one."""
         if self.reference is None:
             return batch
-        return with_reference(batch, self.reference, self.spec.tokens_per_microbatch)
+        with self.phase("reference"):
+            return with_reference(batch, self.reference, self.spec.tokens_per_microbatch)
 
     def update(self, batch: Batch, annotation: Annotation) -> UpdateReport:
         """Learn from the batch, minibatch by minibatch. Raises JobFailure when a number is no longer finite.
@@ -81,13 +96,21 @@ class Learner:
     @torch.no_grad()
     def anchored(self, micro: MicroBatch) -> MicroBatch:
         """With what the policy says of it before it learns."""
-        return replace(micro, old_logprobs_N=self.policy.logprobs(micro)[0])
+        with self.phase("forward"):
+            return replace(micro, old_logprobs_N=self.policy.logprobs(micro)[0])
 
     def learn(self, minibatch: Minibatch, diagnostics: Diagnostics, moved: bool) -> float:
         """Accumulate the gradient of the minibatch's loss, then update. Returns the gradient's norm."""
         self.optimizer.clear()
         for micro in minibatch.micros:
-            self.loss_sum(micro, diagnostics, moved).div(minibatch.divisor).backward()  # type: ignore[no-untyped-call]
+            loss = self.loss_sum(micro, diagnostics, moved).div(minibatch.divisor)
+            with self.phase("backward"):
+                loss.backward()  # type: ignore[no-untyped-call]
+        with self.phase("optimizer"):
+            return self.optimize(diagnostics)
+
+    def optimize(self, diagnostics: Diagnostics) -> float:
+        """One update by the gradient that was accumulated. Returns its norm."""
         norm = self.optimizer.clip()
         if not (math.isfinite(norm) and math.isfinite(diagnostics.loss)):
             raise JobFailure(
@@ -106,8 +129,9 @@ class Learner:
 
     def loss_sum(self, micro: MicroBatch, diagnostics: Diagnostics, moved: bool) -> Tensor:
         """The loss summed over the micro-batch's tokens. `moved`: the weights are no longer those that sampled."""
-        loss, seen = objective(micro, *self.policy.logprobs(micro), self.spec)
-        diagnostics.add(micro, seen, moved)
+        with self.phase("forward"):
+            loss, seen = objective(micro, *self.policy.logprobs(micro), self.spec)
+            diagnostics.add(micro, seen, moved)
         return loss
 
     def check_weights(self, step: int) -> None:

@@ -9,7 +9,6 @@ from orchestrator.schedule import (
     OpenBatch,
     chunks_due,
     evaluation_due,
-    is_evaluation_step,
     is_finished,
     steps_to_open,
     to_roll_out,
@@ -37,7 +36,7 @@ def batch(step, arrived, purpose="train"):
 
 def test_evaluations_come_first_every_n_and_last(job_spec):
     spec = job_spec({"training.steps": 10, "evaluation.every": 4})
-    assert [step for step in range(11) if is_evaluation_step(spec, step)] == [0, 4, 8, 10]
+    assert [step for step in range(11) if spec.evaluates_at(step)] == [0, 4, 8, 10]
     assert evaluation_due(spec, None, frozenset()) is None
     assert evaluation_due(spec, 4, frozenset({0})) == 4
     assert evaluation_due(spec, 4, frozenset({0, 4})) is None
