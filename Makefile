@@ -2,7 +2,7 @@
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-sglang check bench up down base
+.PHONY: help setup demo test test-sglang test-compose check bench up down base env pin
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ test: setup  ## all tests
 test-sglang: setup  ## the engine contract and a training job against real SGLang (installs 3.4 GB once)
 	@tools/sglang/test.sh
 
+test-compose: setup  ## build docker-compose.yml, bring it up, train through restarts and a shutdown (needs Docker)
+	@$(BIN)/pytest -m compose tests/compose
+
 check: setup  ## format, lint, types, sizes: what CI runs before the tests
 	@tools/check.sh
 
@@ -33,3 +36,9 @@ bench: setup  ## a benchmark by name: make bench NAME=generation
 
 base: setup  ## make the demo's base student anew
 	@$(BIN)/socratic student make-base materials --out models/materials-base --seed 0
+
+env:  ## make .env for docker compose, with secrets of your own
+	@tools/env.sh
+
+pin:  ## pin the images of .env by digest (asks their registries)
+	@tools/pin.sh

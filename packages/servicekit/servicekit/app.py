@@ -7,14 +7,17 @@ from contextlib import AbstractAsyncContextManager
 
 import structlog
 from contracts.errors import Problem
+from contracts.metrics import HTTP_REQUEST_SECONDS
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from starlette.exceptions import HTTPException
 
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-ID"
+# Of any other method, and there may be as many as a client can think of, only the number is told.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Readiness = Callable[[], Awaitable[str | None]]
@@ -64,9 +67,10 @@ def operations_router(registry: CollectorRegistry, readiness: Readiness | None) 
 
 
 def add_observation(app: FastAPI, service: str, registry: CollectorRegistry) -> None:
-    """Give each request an id; time it under its route template, so that labels stay bounded."""
+    """Give each request an id; time it under its method and route template, so that labels stay bounded."""
+    ProcessCollector(registry=registry)
     seconds = Histogram(
-        "socratic_http_request_seconds",
+        HTTP_REQUEST_SECONDS,
         "Time to answer a request.",
         ["service", "method", "route", "status"],
         registry=registry,
@@ -85,7 +89,8 @@ def add_observation(app: FastAPI, service: str, registry: CollectorRegistry) -> 
                 response = internal_error(request)
         response.headers[REQUEST_ID_HEADER] = request_id
         route = getattr(request.scope.get("route"), "path", "unmatched")
-        seconds.labels(service, request.method, route, str(response.status_code)).observe(time.perf_counter() - started)
+        method = request.method if request.method in METHODS else "other"
+        seconds.labels(service, method, route, str(response.status_code)).observe(time.perf_counter() - started)
         return response
 
 

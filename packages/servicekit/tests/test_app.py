@@ -135,3 +135,13 @@ async def test_a_service_that_cannot_work_says_why_and_when_to_ask_again() -> No
         assert (answer.status_code, answer.json()["detail"]) == (503, "Redis does not answer")
         assert answer.headers["Retry-After"] == "1"
         assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_no_request_can_add_labels_without_end(client: httpx2.AsyncClient) -> None:
+    for number in range(50):
+        await client.request(f"METHOD{number}", f"/path/{number}", headers={"X-Request-ID": str(number)})
+    text = (await client.get("/metrics")).text
+    series = [line for line in text.splitlines() if line.startswith("socratic_http_request_seconds_count")]
+    assert series == [
+        'socratic_http_request_seconds_count{method="other",route="unmatched",service="sample",status="404"} 50.0'
+    ]

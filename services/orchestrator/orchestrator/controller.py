@@ -12,11 +12,13 @@ from contracts.statuses import JobStatus
 from redis.exceptions import RedisError
 
 from orchestrator.driver import Driver
+from orchestrator.job_row import JobRow
 from orchestrator.lease import Lease
 from orchestrator.ledger import LeadershipLost, Ledger
 from orchestrator.observation import ControllerMetrics
 from orchestrator.redis_client import RedisBytes
 from orchestrator.store import Store
+from orchestrator.vitals import read_vitals
 from orchestrator.watch import LiveJob
 
 # A step's end is seen this late at most: little beside a step, and some milliseconds of work each time.
@@ -24,7 +26,7 @@ TICK_SECONDS = 0.1
 # After Redis failed: long enough not to flood the log, short beside the time that a restart takes.
 OUTAGE_PAUSE_SECONDS = 0.5
 # Counting reads every job's status.
-COUNT_JOBS_SECONDS = 5.0
+OBSERVE_SECONDS = 5.0
 HOLDS_ENGINE = (JobStatus.RUNNING, JobStatus.PAUSING)
 
 log = structlog.get_logger()
@@ -41,7 +43,7 @@ class Controller:
         self.store = Store(redis)
         self.lease = Lease(redis)
         self._stopping = asyncio.Event()
-        self._counted_at = -COUNT_JOBS_SECONDS
+        self._observed_at = -OBSERVE_SECONDS
 
     async def run(self) -> None:
         """Tick until `stop`; an outage of Redis is waited out."""
@@ -73,7 +75,7 @@ class Controller:
         row = await self.store.job(active) if active else None
         if row is not None and row.status == JobStatus.RUNNING:
             await self.driver.drive(ledger, row)
-        await self.count_jobs()
+        await self.observe(row)
 
     async def cancel(self, ledger: Ledger, live: list[LiveJob]) -> list[LiveJob]:
         """End what was asked to end; returns the others. Workers and trainer stop by themselves when they see it."""
@@ -97,8 +99,9 @@ class Controller:
                 await ledger.say(job.id, reason)
         return active
 
-    async def count_jobs(self) -> None:
-        """Refresh the number of jobs by status."""
-        if time.monotonic() - self._counted_at > COUNT_JOBS_SECONDS:
-            self._counted_at = time.monotonic()
+    async def observe(self, row: JobRow | None) -> None:
+        """Refresh what the metrics show of the whole system."""
+        if time.monotonic() - self._observed_at > OBSERVE_SECONDS:
+            self._observed_at = time.monotonic()
             self.metrics.count_jobs(await self.store.statuses())
+            self.metrics.show_vitals(await read_vitals(self.redis, row))

@@ -97,7 +97,9 @@ class Driver:
         if len(failures) == len(episodes):
             detail = f"No question of the evaluation of policy {batch.step} could be completed: {failures[0].detail}"
             raise Problem(500, f"evaluation_failed_{failures[0].code}", detail)
-        await ledger.record_evaluation(row.id, evaluation_record(batch.step, episodes, questions.domains))
+        record = evaluation_record(batch.step, episodes, questions.domains)
+        await ledger.record_evaluation(row.id, record)
+        self.metrics.show_evaluation(record)
 
     async def hand_out(self, ledger: Ledger, job_id: str, batch: OpenBatch, workers_alive: bool) -> None:
         """Send the chunks that nobody works on. Without workers nothing is sent twice: messages would only pile up."""

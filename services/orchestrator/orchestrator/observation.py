@@ -4,8 +4,11 @@ from collections import Counter as Count
 from collections.abc import Iterable
 
 from contracts import metrics
+from contracts.records import EvaluationRecord
 from contracts.statuses import JobStatus
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from orchestrator.vitals import Vitals
 
 
 class ControllerMetrics:
@@ -13,6 +16,22 @@ class ControllerMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._jobs = Gauge(metrics.JOBS, "Jobs by status.", ["status"], registry=registry)
+        self._vitals = {
+            field: Gauge(name, text, registry=registry)
+            for field, name, text in (
+                ("queued_chunks", metrics.ROLLOUT_QUEUE_CHUNKS, "Chunks of episodes that no worker has taken yet."),
+                ("backlog_episodes", metrics.TRAINER_BACKLOG_EPISODES, "Episodes in no committed checkpoint yet."),
+                ("redis_bytes", metrics.REDIS_MEMORY_BYTES, "Memory of Redis' data."),
+                ("budget_used", metrics.BUDGET_USED, "Largest share of the running job's teacher caps in use."),
+            )
+        }
+        self._held_out = {
+            field: Gauge(name, text, registry=registry)
+            for field, name, text in (
+                ("unassisted_accuracy", metrics.HELD_OUT_UNASSISTED_ACCURACY, "First attempts, last evaluation."),
+                ("guided_accuracy", metrics.HELD_OUT_GUIDED_ACCURACY, "Within K attempts, last evaluation."),
+            )
+        }
         self.tick_seconds = Histogram(
             metrics.CONTROLLER_TICK_SECONDS, "Time of one look at what is due.", registry=registry
         )
@@ -28,3 +47,14 @@ class ControllerMetrics:
         counts = Count(statuses)
         for status in JobStatus:
             self._jobs.labels(status.value).set(counts[status])
+
+    def show_vitals(self, vitals: Vitals) -> None:
+        """Show the queues, Redis' memory and the budget; no budget is no number."""
+        for field, gauge in self._vitals.items():
+            value = getattr(vitals, field)
+            gauge.set(float("nan") if value is None else value)
+
+    def show_evaluation(self, record: EvaluationRecord) -> None:
+        """Show the accuracy on the held-out questions."""
+        for field, gauge in self._held_out.items():
+            gauge.set(getattr(record, field))

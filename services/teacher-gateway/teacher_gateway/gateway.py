@@ -86,7 +86,7 @@ class Gateway:
     def _observe(self, given: Given, response: GuidanceResponse) -> None:
         outcome = "truncated" if given.reply.truncated else "complete"
         self._metrics.count(response.provider, outcome, response.latency_seconds)
-        self._metrics.charge(response.provider, given.reply)
+        self._metrics.charge(response.provider, given.rung, given.reply)
         log.info(
             "guidance_given",
             outcome=outcome,

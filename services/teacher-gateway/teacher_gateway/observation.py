@@ -28,6 +28,9 @@ class GuidanceMetrics:
             ["provider", "kind"],
             registry=registry,
         )
+        self._rungs = Counter(
+            metrics.GUIDANCE_RUNGS_TOTAL, "Guidance given, by the rung of the ladder.", ["rung"], registry=registry
+        )
         self._spend = Counter(
             metrics.GUIDANCE_SPEND_USD_TOTAL, "Price of the guidance in USD.", ["provider"], registry=registry
         )
@@ -37,8 +40,9 @@ class GuidanceMetrics:
         self._total.labels(provider, outcome).inc()
         self._seconds.labels(provider, outcome).observe(seconds)
 
-    def charge(self, provider: str, reply: Reply) -> None:
-        """What a given guidance used."""
+    def charge(self, provider: str, rung: str, reply: Reply) -> None:
+        """Who gave a guidance, and what it used."""
+        self._rungs.labels(rung).inc()
         self._tokens.labels(provider, "prompt").inc(reply.prompt_tokens)
         self._tokens.labels(provider, "completion").inc(reply.completion_tokens)
         self._spend.labels(provider).inc(reply.price_usd)

@@ -7,6 +7,7 @@ import torch
 from prometheus_client import CollectorRegistry
 from servicekit.logs import configure_logs
 
+from trainer.disk import watch_disk
 from trainer.heartbeat import start_heartbeat
 from trainer.jobs import Trainer
 from trainer.meters import Meters
@@ -25,6 +26,7 @@ def run(settings: TrainerSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     registry, stopwatch = CollectorRegistry(), Stopwatch(show_in_process_name)
+    watch_disk(settings.data_root, registry)
     trainer = Trainer(settings, Store(connect(settings.redis_url)), Meters(registry), stopwatch, stopping)
     server = start_server(create_app(trainer, registry), settings, stopping)
     start_heartbeat(Store(connect(settings.redis_url)), stopwatch)

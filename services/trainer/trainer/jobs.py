@@ -99,6 +99,7 @@ class Trainer:
         reference = Policy.load(base, temperature) if needs_reference else None
         learner = Learner(Policy.load(base, temperature), job.spec.training, reference, self.stopwatch.measure)
         vigil = Vigil(self.store, job.id, self.stopping)
+        self.meters.staleness_bound.set(job.spec.rollout.max_staleness)
         observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))
         publisher = Publisher(self.engines, self.settings.data_root, job.id, base, observers.tell, vigil.pause)
         vigil.also = publisher.watch

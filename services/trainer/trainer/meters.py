@@ -27,6 +27,9 @@ class Meters:
         self.attempt_advantage = Gauge(
             metrics.ATTEMPT_ADVANTAGE, "Mean advantage by attempt index.", ["attempt", "outcome"], registry=registry
         )
+        self.staleness_bound = Gauge(
+            metrics.STALENESS_BOUND, "max_staleness of the job that is trained.", registry=registry
+        )
         self.phase = Gauge(metrics.PHASE_SECONDS, "Time of each phase of the last step.", ["phase"], registry=registry)
         self.version = Gauge(metrics.POLICY_VERSION, "Version that the engine was proved to serve.", registry=registry)
         self.swap_seconds = Gauge(metrics.SWAP_SECONDS, "Write, swap and proof of the last version.", registry=registry)

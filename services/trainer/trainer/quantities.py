@@ -30,6 +30,7 @@ class Quantity:
 QUANTITIES = (
     Quantity("unassisted_accuracy", metrics.UNASSISTED_ACCURACY, "Share of first attempts that were right."),
     Quantity("guided_accuracy", metrics.GUIDED_ACCURACY, "Share of episodes with a right attempt."),
+    Quantity("format_rate", metrics.FORMAT_RATE, "Share of attempts in the required form."),
     Quantity("mean_reward_raw", metrics.REWARD_RAW, "Mean reward of the attempts, before decay."),
     Quantity("mean_reward_decayed", metrics.REWARD_DECAYED, "Mean reward of the attempts, after decay."),
     Quantity("decay_factor", metrics.DECAY_FACTOR, "mu: what a second-attempt success earns."),

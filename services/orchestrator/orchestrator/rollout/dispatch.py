@@ -5,6 +5,7 @@ from contracts.episodes import Purpose
 from kombu.exceptions import OperationalError
 
 QUEUE = "rollout"
+KEY_PREFIX = "socratic:celery:"
 CHUNK_TASK = "rollout.chunk"
 
 # A broker answers within milliseconds; longer means that it is gone, and the controller's next tick tries again.
@@ -30,12 +31,17 @@ def create_celery(redis_url: str) -> Celery:
         task_acks_late=False,
         task_publish_retry=False,
         broker_transport_options={
-            "global_keyprefix": "socratic:celery:",
+            "global_keyprefix": KEY_PREFIX,
             "socket_timeout": BROKER_TIMEOUT_SECONDS,
             "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
         },
     )
     return app
+
+
+def queue_key() -> str:
+    """The Redis list of chunks that no worker has taken yet."""
+    return KEY_PREFIX + QUEUE
 
 
 class ChunkSender:

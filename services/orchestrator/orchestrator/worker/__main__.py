@@ -3,7 +3,7 @@
 import logging
 
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from servicekit.logs import configure_logs
 from servicekit.settings import parse_settings
 
@@ -25,6 +25,7 @@ def main() -> int:
     configure_logs("rollout-worker", settings.log_level, settings.log_format)
     logging.captureWarnings(True)
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     episodes = Episodes(settings, registry)
     try:
         server, _ = start_http_server(settings.worker_port, settings.host, registry)

@@ -1,5 +1,6 @@
 """How long guidance waits for a provider's limits."""
 
+from contracts import metrics
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 # From no wait at all to the longest deadline of a job.
@@ -11,14 +12,14 @@ class TrafficMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._waited = Histogram(
-            "socratic_teacher_limit_wait_seconds",
+            metrics.TEACHER_LIMIT_WAIT_SECONDS,
             "Time that a call waited for its provider's limits.",
             ["provider"],
             buckets=SECONDS_BUCKETS,
             registry=registry,
         )
         self._refused = Counter(
-            "socratic_teacher_rate_limited_total",
+            metrics.TEACHER_RATE_LIMITED_TOTAL,
             "Calls that the limits would not have let through before their deadline.",
             ["provider"],
             registry=registry,

@@ -1,0 +1,114 @@
+"""`docker compose` as a user runs it, on free ports and under a project name of its own."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from socratic.client import Client
+from socratic.stack.ports import draw_ports
+
+from ..stacks import REPOSITORY
+
+PROJECT = "socratic-test"
+PORTS = ("ORCHESTRATOR_PORT", "PROMETHEUS_PORT", "ALERTMANAGER_PORT", "GRAFANA_PORT")
+# Downloads of a first build: torch's CPU wheel has 190 MB. A command of a built system takes seconds.
+BUILD_SECONDS = 1500
+HEALTHY_SECONDS = 300
+COMMAND_SECONDS = 120
+# Debian's build of Alertmanager reads its message templates from files; the official image has them inside.
+OVERRIDE = Path(__file__).with_name("alertmanager-templates.yml")
+
+
+def environment_file(directory: Path) -> Path:
+    """What `make env` makes, with free ports, every checkpoint kept, and torch from this machine's pip."""
+    path = directory / "env"
+    subprocess.run([REPOSITORY / "tools/env.sh", path], check=True, timeout=COMMAND_SECONDS)
+    ports = {name: str(port) for name, port in draw_ports(PORTS, {}).items()}
+    changes = ports | {"SOCRATIC_TAG": "test", "KEEP_CHECKPOINTS": "1000"}
+    if pip_has_own_wheels():
+        changes["TORCH_INDEX_URL"] = ""
+    lines = [line.split("=", 1) for line in path.read_text().splitlines() if "=" in line and not line.startswith("#")]
+    path.write_text("".join(f"{name}={value}\n" for name, value in (dict(lines) | changes).items()))
+    return path
+
+
+def pip_has_own_wheels() -> bool:
+    """Whether this machine's pip is told of directories of wheels: the CPU build of torch comes from there."""
+    found = subprocess.run(
+        ["python3", "-m", "pip", "config", "list"], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+    )
+    return "find-links" in found.stdout
+
+
+class ComposeSystem:
+    """Commands raise CalledProcessError with what compose said."""
+
+    def __init__(self, repository: Path, environment: Path) -> None:
+        self.repository = repository
+        self.environment = environment
+        self.values = dict(line.split("=", 1) for line in environment.read_text().splitlines())
+
+    def compose(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> str:
+        """Output of `docker compose ARGUMENTS`."""
+        files = ["-f", "docker-compose.yml", "-f", str(OVERRIDE)]
+        command = ["docker", "compose", "-p", PROJECT, "--env-file", str(self.environment), *files, *arguments]
+        done = subprocess.run(
+            command,
+            cwd=self.repository,
+            # Only the file counts: a user's own variables would win over it.
+            env={name: value for name, value in os.environ.items() if name not in self.values},
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def build(self) -> None:
+        self.compose("build", "--quiet", seconds=BUILD_SECONDS)
+
+    def services(self) -> list[str]:
+        """Those that can run here."""
+        names = self.compose("config", "--services").split()
+        return names if image_available(self.values["GRAFANA_IMAGE"]) else [name for name in names if name != "grafana"]
+
+    def up(self, *options: str) -> None:
+        """Start everything and wait until it is healthy."""
+        waiting = ["up", "--detach", "--wait", "--wait-timeout", str(HEALTHY_SECONDS)]
+        self.compose(*waiting, *options, *self.services(), seconds=HEALTHY_SECONDS + COMMAND_SECONDS)
+
+    def down(self) -> None:
+        """Stop everything in order; the volumes stay."""
+        self.compose("down", "--remove-orphans")
+
+    def remove(self) -> None:
+        """Leave nothing behind but the images' layers."""
+        self.compose("down", "--remove-orphans", "--volumes", "--timeout", "5")
+
+    def restart(self, service: str) -> None:
+        self.compose("restart", service)
+
+    def python(self, service: str, code: str) -> str:
+        """What a line of Python prints inside a running container."""
+        return self.compose("exec", "-T", service, "python", "-c", code).strip()
+
+    def containers(self) -> list[dict[str, str]]:
+        """What `compose ps` says of each container."""
+        return [json.loads(line) for line in self.compose("ps", "--all", "--format", "json").splitlines()]
+
+    def address(self, service: str, port: int) -> str:
+        return f"http://{self.compose('port', service, str(port)).strip()}"
+
+    def client(self) -> Client:
+        return Client(self.address("orchestrator", 8000))
+
+
+def image_available(image: str) -> bool:
+    """Here, or to be pulled."""
+    for command in (["docker", "image", "inspect", image], ["docker", "pull", "--quiet", image]):
+        done = subprocess.run(command, capture_output=True, timeout=BUILD_SECONDS, check=False)
+        if done.returncode == 0:
+            return True
+    return False
