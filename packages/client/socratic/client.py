@@ -13,7 +13,7 @@ from contracts.events import Event, StatusChanged, decode_event
 from contracts.jobs import JobSpec
 from contracts.records import EvaluationRecord, StepRecord
 from contracts.statuses import TERMINAL, JobStatus
-from contracts.views import Job, Page
+from contracts.views import Checkpoint, Job, Page
 from pydantic import TypeAdapter
 
 from socratic.problems import raise_for_problem, unreachable
@@ -90,6 +90,10 @@ class Client:
     def evaluations(self, job_id: str) -> list[EvaluationRecord]:
         """Every finished evaluation, in order."""
         return self._all(f"/v1/jobs/{job_id}/evaluations", EvaluationRecord)
+
+    def checkpoints(self, job_id: str) -> list[Checkpoint]:
+        """What the trainer keeps on disk, oldest first, damaged ones too."""
+        return self._all(f"/v1/jobs/{job_id}/checkpoints", Checkpoint)
 
     def episodes(self, job_id: str, limit: int = PAGE_LIMIT, **filters: str | int) -> list[dict[str, Any]]:
         """Episodes in short, in order of arrival. Filters: purpose, step, outcome, after (an episode id)."""

@@ -18,7 +18,8 @@ class StudentSpec(Spec):
     """The model that learns."""
 
     model: str = Field(
-        description="Hugging Face model directory, absolute or relative to one of the configured model roots."
+        description="Hugging Face model directory, absolute or relative to one of the configured model roots; a "
+        "checkpoint or policy of an earlier job too (`jobs/ID/checkpoints/step-000012`)."
     )
 
 

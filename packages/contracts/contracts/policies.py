@@ -1,6 +1,9 @@
 """Policy versions: how a version is named towards the engine, and where its weights lie."""
 
+import re
 from pathlib import Path
+
+CHECKPOINT_NAME = re.compile(r"step-(\d{6,})")
 
 
 def engine_version(job_id: str, version: int) -> str:
@@ -29,3 +32,24 @@ def policy_directory(data_root: Path, job_id: str, version: int) -> Path:
 def checkpoint_directory(data_root: Path, job_id: str, step: int) -> Path:
     """Weights, optimizer, random state, and the episode ids consumed up to this step."""
     return job_directory(data_root, job_id) / "checkpoints" / f"step-{step:06d}"
+
+
+def step_of(checkpoint: Path) -> int | None:
+    """The step of a checkpoint's directory, or None when it is no checkpoint by its name."""
+    match = CHECKPOINT_NAME.fullmatch(checkpoint.name)
+    return int(match[1]) if match else None
+
+
+def checkpoint_steps(data_root: Path, job_id: str) -> list[int]:
+    """Steps that have a checkpoint, oldest first."""
+    parent = checkpoint_directory(data_root, job_id, 0).parent
+    steps = map(step_of, parent.iterdir() if parent.is_dir() else [])
+    return sorted(step for step in steps if step is not None)
+
+
+def model_directory(path: Path) -> Path:
+    """What a student is loaded from: a checkpoint stands for the policy version that it was published as."""
+    step, job = step_of(path), path.parent.parent
+    if step is None or path.parent.name != "checkpoints":
+        return path
+    return policy_directory(job.parent.parent, job.name, step)

@@ -5,6 +5,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.jobs import JobSpec
+from contracts.retention import Rule
 from contracts.statuses import JobStatus
 
 
@@ -47,6 +48,27 @@ class Job(View):
     error: dict[str, Any] | None = None
     progress: Progress
     spec: JobSpec
+
+
+class Checkpoint(View):
+    """A checkpoint of a job, as GET /v1/jobs/{id}/checkpoints shows it."""
+
+    object: Literal["checkpoint"] = "checkpoint"
+    job_id: str
+    step: int
+    status: Literal["whole", "damaged", "unverified"] = Field(
+        description="Whether its files are what was written. `unverified`: too large to be read at every look; ask "
+        "with ?verify=true."
+    )
+    damage: str | None = Field(None, description="What is wrong with it.")
+    sha256: str | None = Field(description="Of its weights, as they were written.")
+    bytes: int = Field(description="Size of all its files.")
+    created_at: float
+    kept_by: list[Rule] = Field(description="The rules of `training` that keep it; none: it goes at the next one.")
+    unassisted_accuracy: float | None = Field(description="On held-out questions; None where it was not evaluated.")
+    student_model: str | None = Field(
+        description="What a new job gives as `student.model` to start from it; None when its policy directory is gone."
+    )
 
 
 Item = TypeVar("Item")

@@ -18,11 +18,16 @@ def write_checksums(directory: Path) -> None:
     (directory / CHECKSUMS).write_text("".join(lines))
 
 
+def listed_in(directory: Path) -> dict[str, str]:
+    """File names and their digests as they were written. Raises OSError or UnicodeDecodeError, a ValueError."""
+    lines = [line.partition("  ") for line in (directory / CHECKSUMS).read_text().splitlines()]
+    return {name: digest for digest, _, name in lines}
+
+
 def damage_in(directory: Path) -> str | None:
     """What is wrong with a directory that was written whole, or None."""
     try:
-        lines = [line.partition("  ") for line in (directory / CHECKSUMS).read_text().splitlines()]
-        listed = {name: digest for digest, _, name in lines}
+        listed = listed_in(directory)
         for name in sorted(names_in(directory) | listed.keys()):
             if sha256_of(directory / name) != listed.get(name):
                 return f"{name} differs from its checksum"

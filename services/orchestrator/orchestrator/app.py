@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from servicekit.app import create_service, problem_response
 
 from orchestrator.batches import Batches
+from orchestrator.checkpoints import CheckpointShelf
 from orchestrator.controller import Controller
 from orchestrator.driver import Driver
 from orchestrator.neighbours import Neighbours
@@ -22,6 +23,7 @@ from orchestrator.observation import ControllerMetrics
 from orchestrator.questions import QuestionShelf
 from orchestrator.redis_client import connect
 from orchestrator.rollout.dispatch import ChunkSender
+from orchestrator.routes import checkpoints as checkpoint_routes
 from orchestrator.routes import episodes, events, jobs, records, tasks
 from orchestrator.routes.common import Services
 from orchestrator.settings import OrchestratorSettings
@@ -29,7 +31,7 @@ from orchestrator.store import Store
 from orchestrator.validation.validator import Validator
 from orchestrator.watch import Watch
 
-ROUTERS = [jobs.router, events.router, records.router, episodes.router, tasks.router]
+ROUTERS = [jobs.router, events.router, records.router, checkpoint_routes.router, episodes.router, tasks.router]
 RETRY_AFTER_SECONDS = 2
 # Probes ask every second or so and must not queue up behind a Redis that hangs.
 READY_SECONDS = 1.0
@@ -50,7 +52,8 @@ def build_app(settings: OrchestratorSettings) -> FastAPI:
         sender = ChunkSender(settings.redis_url)
         async with aiohttp.ClientSession() as session:
             neighbours = Neighbours(session, settings.student_url, settings.gateway_url)
-            app.state.services = Services(Store(redis), Batches(redis), shelf, Validator(settings, neighbours))
+            validator, checkpoints = Validator(settings, neighbours), CheckpointShelf(settings.data_root)
+            app.state.services = Services(Store(redis), Batches(redis), shelf, validator, checkpoints)
             driver = Driver(Watch(redis), settings, sender, shelf, metrics)
             controller = Controller(redis, driver, metrics)
             running = asyncio.create_task(controller.run())

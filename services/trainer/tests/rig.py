@@ -1,5 +1,6 @@
 """Puts a job with its manifests and episodes into Redis, and runs the real trainer process on it."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -17,6 +18,8 @@ from contracts.episodes import Episode, encode_episode
 from contracts.events import EVENT_FIELD, decode_event
 from contracts.jobs import JobSpec
 from contracts.manifests import encode_manifest
+from contracts.policies import checkpoint_directory, checkpoint_steps
+from servicekit.checksums import sha256_of
 from trainer.app import run
 from trainer.settings import TrainerSettings
 
@@ -119,3 +122,19 @@ def policy_version(client: "redis.Redis", job: str = JOB) -> int:
 
 def unacknowledged(client: "redis.Redis", job: str = JOB) -> int:
     return int(client.xpending(keys.stream(job, "train"), keys.TRAINER_GROUP)["pending"])
+
+
+def reached(client: "redis.Redis", version: int) -> bool:
+    return policy_version(client) >= version
+
+
+def weights_at(data_root: Path, step: int) -> str:
+    """SHA-256 of the weights in a step's checkpoint."""
+    return sha256_of(checkpoint_directory(data_root, JOB, step) / "model.safetensors")
+
+
+def consumed_ids(data_root: Path) -> list[str]:
+    """Episode ids in order of consumption, as the checkpoints name them."""
+    directories = [checkpoint_directory(data_root, JOB, step) for step in checkpoint_steps(data_root, JOB)]
+    states = [json.loads((directory / "state.json").read_text()) for directory in directories]
+    return [item for state in states for ids in state["consumed"].values() for item in ids]

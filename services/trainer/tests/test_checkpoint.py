@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from contracts.methods import SocraticPO
-from contracts.policies import checkpoint_directory
+from contracts.policies import checkpoint_directory, checkpoint_steps, policy_directory
 from contracts.records import StepRecord
 from safetensors.torch import save
 from trainer import checkpoint
@@ -17,9 +17,12 @@ from trainer.checkpoint import Checkpoint, CheckpointState, DamagedCheckpoint
 from trainer.durable import whole_directory, write_whole
 from trainer.failures import JobFailure
 from trainer.methods import annotate
+from trainer.policies import collect_old, write_policy
 from trainer.policy import Policy
 from trainer.step_record import record_of
+from trainer.students import find_student
 from trainer.update import Learner
+from transformers import AutoModelForCausalLM
 
 from .makers import JOB, episodes_of_step, make_student, spec_of
 
@@ -156,7 +159,7 @@ def test_a_crash_before_the_rename_is_not_seen(student: Path, tmp_path: Path) ->
     assert found.state.step == 1
     checkpoint.save(tmp_path, found)
     checkpoint.save(tmp_path, replace(found, state=found.state.model_copy(update={"step": 2})))
-    assert checkpoint.steps_in(tmp_path, JOB) == [1, 2]
+    assert checkpoint_steps(tmp_path, JOB) == [1, 2]
 
 
 def test_a_single_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -170,6 +173,22 @@ def test_sha256sum_itself_can_check_a_checkpoint(student: Path, tmp_path: Path) 
     write_steps(student, tmp_path, 1)
     command = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
     subprocess.run(command, cwd=checkpoint_directory(tmp_path, JOB, 1), check=True, capture_output=True)
+
+
+def test_a_pruned_checkpoint_takes_its_policy_along(student: Path, tmp_path: Path) -> None:
+    """Any tool loads the policy of a kept checkpoint; those of the others go, but for the newest few."""
+    learner = write_steps(student, tmp_path, 6)
+    for version in range(7):
+        write_policy(learner.policy, student, policy_directory(tmp_path, JOB, version))
+    checkpoint.prune(tmp_path, JOB, kept=[2, 6])
+    parent = policy_directory(tmp_path, JOB, 0).parent
+    (parent / ".unfinished-v000007").mkdir()
+    collect_old(parent, kept=checkpoint_steps(tmp_path, JOB))
+    assert sorted(path.name for path in parent.iterdir()) == ["v000002", "v000004", "v000005", "v000006"]
+    kept = find_student(f"jobs/{JOB}/checkpoints/step-000002", [tmp_path])
+    assert kept == policy_directory(tmp_path, JOB, 2)
+    loaded = AutoModelForCausalLM.from_pretrained(kept, dtype=torch.float32).state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in learner.policy.weights().items())
 
 
 def test_two_students_differ(student: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from trainer.meters import Meters
 from trainer.tensorboard_log import TensorBoardLog
 
 from .makers import JOB, episodes_of_step, spec_of
-from .rig import kill, policy_version, put_batches, put_job, settings_of, start, stop, wait_until
+from .rig import kill, put_batches, put_job, reached, settings_of, start, stop, wait_until
 from .standin_engine import StandInEngine
 
 # Issue 3, "What you watch", word by word: (field of the step record, its name on /metrics).
@@ -43,10 +43,6 @@ WATCHED = {
 }
 PHASES = {"wait", "update", "reference", "forward", "backward", "optimizer", "checkpoint", "acknowledge", "publish"}
 STEPS = 3
-
-
-def reached(client: "redis.Redis", version: int) -> bool:
-    return policy_version(client) >= version
 
 
 def samples_of(record: StepRecord) -> dict[tuple[str, tuple[str, ...]], float]:

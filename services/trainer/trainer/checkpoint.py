@@ -1,11 +1,10 @@
 """Checkpoints: all that a step leaves behind, written before its episodes are acknowledged."""
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.policies import checkpoint_directory
+from contracts.policies import checkpoint_directory, checkpoint_steps
 from contracts.records import JsonRecord, StepRecord
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
@@ -20,7 +19,6 @@ WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
 RANDOM_STATE = "random/torch"  # nothing draws from it today; a rule that does will resume exactly too
-STEP_NAME = re.compile(r"step-(\d{6,})")
 
 
 class CheckpointState(JsonRecord):
@@ -67,7 +65,7 @@ def newest(
     JobFailure when every checkpoint is damaged: starting again from the base student is for the user to decide.
     """
     damaged: dict[int, str] = {}
-    for step in reversed(steps_in(data_root, job_id)):
+    for step in reversed(checkpoint_steps(data_root, job_id)):
         try:
             found = load(checkpoint_directory(data_root, job_id, step))
         except DamagedCheckpoint as error:
@@ -102,16 +100,9 @@ def load(directory: Path) -> Checkpoint:
         raise DamagedCheckpoint(f"{directory.name}: {error}") from error
 
 
-def steps_in(data_root: Path, job_id: str) -> list[int]:
-    """Steps that have a checkpoint, oldest first."""
-    parent = checkpoint_directory(data_root, job_id, 0).parent
-    names = [STEP_NAME.fullmatch(path.name) for path in parent.iterdir()] if parent.is_dir() else []
-    return sorted(int(match[1]) for match in names if match)
-
-
 def prune(data_root: Path, job_id: str, kept: Collection[int]) -> None:
     """Delete the checkpoints of all other steps, and what crashes left behind."""
-    for step in steps_in(data_root, job_id):
+    for step in checkpoint_steps(data_root, job_id):
         if step not in kept:
             remove_whole(checkpoint_directory(data_root, job_id, step))
     remove_unfinished(checkpoint_directory(data_root, job_id, 0).parent)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 from contracts.events import CheckpointCommitted, CheckpointDamaged, TrainerResumed
+from contracts.policies import checkpoint_steps
 from contracts.records import StepRecord
 from contracts.retention import kept_by
 
@@ -123,7 +124,7 @@ class TrainingLoop:
 
     def prune(self) -> None:
         """Delete the checkpoints that no rule of the job keeps."""
-        steps, accuracies = checkpoint.steps_in(self.data_root, self.job.id), self.store.accuracies(self.job.id)
+        steps, accuracies = checkpoint_steps(self.data_root, self.job.id), self.store.accuracies(self.job.id)
         rules = kept_by(self.job.spec, steps, accuracies)
         checkpoint.prune(self.data_root, self.job.id, kept=[step for step in steps if rules[step]])
 

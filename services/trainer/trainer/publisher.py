@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.events import Event, PolicyPublished, PolicyRestored, PublishFailed
-from contracts.policies import engine_version, policy_directory
+from contracts.policies import checkpoint_steps, engine_version, policy_directory
 
-from trainer import checkpoint
 from trainer.canary import canary_ids, complaint_about, largest_gap
 from trainer.engine import Engine, EngineError
 from trainer.failures import JobFailure
@@ -72,7 +71,7 @@ class Publisher:
         )
         gap = self.swap_all(target)
         self.served = target
-        collect_old(directory.parent, kept=checkpoint.steps_in(self.data_root, self.job_id))
+        collect_old(directory.parent, kept=checkpoint_steps(self.data_root, self.job_id))
         seconds = time.monotonic() - started
         self.tell(PolicyPublished(at=time.time(), policy_version=version, canary_gap=gap, seconds=seconds))
 

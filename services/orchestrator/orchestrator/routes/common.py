@@ -10,6 +10,7 @@ from contracts.views import Page
 from fastapi import Depends, Query, Request
 
 from orchestrator.batches import Batches
+from orchestrator.checkpoints import CheckpointShelf
 from orchestrator.job_row import JobRow
 from orchestrator.questions import QuestionShelf
 from orchestrator.store import Store
@@ -27,6 +28,7 @@ class Services:
     batches: Batches
     shelf: QuestionShelf
     validator: Validator
+    checkpoints: CheckpointShelf
 
 
 def services_of(request: Request) -> Services:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.errors import Problem, invalid
+from contracts.policies import model_directory
 
 FIELD = "student.model"
 # What must be equal so that the engine can load the student's weights into the model that it runs.
@@ -26,7 +27,7 @@ def find_student(model: str, model_roots: Sequence[Path]) -> Path:
     """The student's directory, links resolved. Raises a 422 Problem when it is missing or outside the roots."""
     roots = [root.resolve() for root in model_roots]
     try:
-        candidates = dict.fromkeys((root / model).resolve() for root in roots)
+        candidates = dict.fromkeys(model_directory((root / model).resolve()) for root in roots)
         inside = [path for path in candidates if any(path.is_relative_to(root) for root in roots)]
         found = next((path for path in inside if (path / "config.json").is_file()), None)
     except (OSError, ValueError):
