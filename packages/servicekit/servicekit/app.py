@@ -1,27 +1,19 @@
 """The one shape of every HTTP service: problems, request ids, health, metrics."""
 
-import time
-import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
-import structlog
 from contracts.errors import Problem
-from contracts.metrics import HTTP_REQUEST_SECONDS
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from starlette.exceptions import HTTPException
 
-PROBLEM_JSON = "application/problem+json"
-REQUEST_ID_HEADER = "X-Request-ID"
-# Of any other method, and there may be as many as a client can think of, only the number is told.
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+from servicekit.observation import Observation, problem_response
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Readiness = Callable[[], Awaitable[str | None]]
-log = structlog.get_logger()
 
 
 def create_service(
@@ -36,7 +28,8 @@ def create_service(
     `readiness` returns None when the service can take work, else the reason why it cannot (answered as 503).
     """
     app = FastAPI(title=f"SocraticPO {name}", version="1", lifespan=lifespan)
-    add_observation(app, name, registry)
+    ProcessCollector(registry=registry)
+    app.add_middleware(Observation, service=name, registry=registry)
     add_problem_handlers(app)
     app.include_router(operations_router(registry, readiness))
     for router in routers:
@@ -66,44 +59,6 @@ def operations_router(registry: CollectorRegistry, readiness: Readiness | None) 
     return router
 
 
-def add_observation(app: FastAPI, service: str, registry: CollectorRegistry) -> None:
-    """Give each request an id; time it under its method and route template, so that labels stay bounded."""
-    ProcessCollector(registry=registry)
-    seconds = Histogram(
-        HTTP_REQUEST_SECONDS,
-        "Time to answer a request.",
-        ["service", "method", "route", "status"],
-        registry=registry,
-    )
-
-    @app.middleware("http")
-    async def observe(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        request_id = request.headers.get(REQUEST_ID_HEADER, "")[:64] or uuid.uuid4().hex
-        request.state.request_id = request_id
-        started = time.perf_counter()
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                response = await call_next(request)
-            except Exception:  # the one boundary: here an unexpected error still gets its id and its count
-                log.exception("unexpected_error", path=request.url.path)
-                response = internal_error(request)
-        response.headers[REQUEST_ID_HEADER] = request_id
-        route = getattr(request.scope.get("route"), "path", "unmatched")
-        method = request.method if request.method in METHODS else "other"
-        seconds.labels(service, method, route, str(response.status_code)).observe(time.perf_counter() - started)
-        return response
-
-
-def problem_response(problem: Problem, request: Request | None = None) -> JSONResponse:
-    """The problem as `application/problem+json`, with the request's id where there is one."""
-    body = problem.as_dict()
-    if request is not None:
-        body["request_id"] = getattr(request.state, "request_id", "")
-        body["instance"] = request.url.path
-    headers = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
-    return JSONResponse(body, problem.status, headers, PROBLEM_JSON)
-
-
 def add_problem_handlers(app: FastAPI) -> None:
     """Every error that a service names is told as a problem (RFC 9457)."""
 
@@ -124,9 +79,3 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def on_http(request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         return problem_response(Problem(error.status_code, code, str(error.detail)), request)
-
-
-def internal_error(request: Request) -> Response:
-    """A 500 that tells the user where to look and nothing else; the log has the rest."""
-    detail = "An unexpected error was logged under this request id."
-    return problem_response(Problem(500, "internal_error", detail), request)

@@ -12,7 +12,8 @@ from contracts.errors import Problem
 from fastapi import FastAPI, Request, Response
 from prometheus_client import CollectorRegistry
 from redis.exceptions import RedisError
-from servicekit.app import create_service, problem_response
+from servicekit.app import create_service
+from servicekit.observation import problem_response
 
 from orchestrator.batches import Batches
 from orchestrator.checkpoints import CheckpointShelf

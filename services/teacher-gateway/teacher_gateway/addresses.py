@@ -1,8 +1,14 @@
 """Base URLs of teachers: what is a valid one, and when two are the same."""
 
+from functools import lru_cache
+
 from yarl import URL
 
+# Jobs name addresses freely: far more than any installation has, and still nothing in memory.
+MOST_ADDRESSES = 1000
 
+
+@lru_cache(MOST_ADDRESSES)
 def base_url_fault(base_url: str) -> str | None:
     """What is wrong with a base URL, None when a request can be sent below it."""
     try:
@@ -16,6 +22,7 @@ def base_url_fault(base_url: str) -> str | None:
     return None
 
 
+@lru_cache(MOST_ADDRESSES)
 def canonical(base_url: str) -> str:
     """One spelling per address: lower-case host, no default port, dots resolved, no final slash."""
     url = URL(base_url)
@@ -23,6 +30,7 @@ def canonical(base_url: str) -> str:
     return str(url.with_port(None) if url.explicit_port == default_port else url).rstrip("/")
 
 
+@lru_cache(MOST_ADDRESSES)
 def chat_url(base_url: str) -> URL:
     """Where chat completions are asked for."""
     return URL(canonical(base_url) + "/chat/completions")

@@ -1,6 +1,7 @@
 """One request to an OpenAI chat API over a pooled session: typed reply or typed failure, and never a retry."""
 
 import aiohttp
+import msgspec
 from contracts.guidance import GuidanceRequest
 from pydantic import BaseModel, Field, ValidationError
 
@@ -87,9 +88,10 @@ class ChatClient:
             "max_tokens": request.teacher.max_guidance_tokens,
             "seed": request.seed,
         }
+        headers = {"Content-Type": "application/json", **self._keys.headers(base_url)}
         try:
             async with self._session.post(
-                chat_url(base_url), json=body, headers=self._keys.headers(base_url), allow_redirects=False
+                chat_url(base_url), data=msgspec.json.encode(body), headers=headers, allow_redirects=False
             ) as response:
                 answer = await _read_bounded(response)
         except (aiohttp.ClientError, UnicodeError) as error:  # UnicodeError: a host that DNS cannot spell

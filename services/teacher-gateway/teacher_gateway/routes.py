@@ -60,8 +60,8 @@ class TrafficList(BaseModel):
     data: list[Traffic]
 
 
-def gateway_of(request: Request) -> Gateway:
-    """The gateway that the app's lifespan made."""
+async def gateway_of(request: Request) -> Gateway:
+    """The gateway that the app's lifespan made. A coroutine: FastAPI runs plain functions in a thread."""
     gateway: Gateway = request.app.state.gateway
     return gateway
 

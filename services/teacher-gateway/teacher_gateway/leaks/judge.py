@@ -46,15 +46,17 @@ def eliminating(parts: list[str], answer: RightAnswer) -> set[int]:
     """Sentences that together name every option but the right one."""
     if len(answer.wrong) < FEWEST_WRONG:
         return set()
-    named = {
-        letter: {
+    named: set[int] = set()
+    for letter, text in answer.wrong.items():
+        places = {
             place
             for place, part in enumerate(parts)
             if mentions_letter(part, letter) or (text != letter and says(part, text, answer.stem))
         }
-        for letter, text in answer.wrong.items()
-    }
-    return set().union(*named.values()) if all(named.values()) else set()
+        if not places:
+            return set()
+        named |= places
+    return named
 
 
 def redact(text: str, answer: RightAnswer) -> str | None:

@@ -1,6 +1,7 @@
 """The letter rule: guidance that singles out the right option by its letter or by its place in the list."""
 
 import re
+from functools import lru_cache
 
 from teacher_gateway.leaks.answer import RightAnswer
 from teacher_gateway.leaks.texts import plain
@@ -19,28 +20,42 @@ VERDICT = r"(?:answer|option|choice|solution|response|letter|one|result|correct)
 SET_ASIDE = re.compile(rf"(?i:\b(?:not|instead of|rather than)\s+(?:{NAMING}\s+)?)[A-Z]\b")
 PRAISE = "(?:correct|right|true|best)"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth")
+# Letters whose patterns are kept compiled; re's own cache would look them up by their long text each time.
+MOST_LETTERS = 64
 CARDINALS = ("one", "two", "three", "four", "five", "six")
 LISTED = r"(?:option|choice|answer|one|statement|letter|alternative|possibility|entry|item)"
 
 
 def mentions_letter(sentence: str, letter: str) -> bool:
     """The sentence speaks of the option with this letter."""
+    alone, named = mentions_of(letter)
+    return bool((letter in sentence and alone.search(sentence)) or named.search(sentence))
+
+
+@lru_cache(MOST_LETTERS)
+def mentions_of(letter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """How a sentence can speak of the option with this letter."""
     mark = re.escape(letter)
     after = AFTER_LETTER + (AFTER_A if letter == "A" else "")
-    if re.search(rf"{BEFORE_LETTER}{mark}{after}", sentence):
-        return True
     named = rf"\b{NAMING}s?\s+[(\"'*]*{mark}\b|\(\s*{mark}\s*\)"
-    return re.search(named, sentence, re.IGNORECASE if letter != "A" else re.NOFLAG) is not None
+    alone = re.compile(rf"{BEFORE_LETTER}{mark}{after}")
+    return alone, re.compile(named, re.IGNORECASE if letter != "A" else re.NOFLAG)
 
 
 def asserts_letter(sentence: str, letter: str) -> bool:
     """It says outright that this letter is the answer, whatever other letters it names."""
+    return letter in sentence and any(pattern.search(sentence) for pattern in assertions_of(letter))
+
+
+@lru_cache(MOST_LETTERS)
+def assertions_of(letter: str) -> tuple[re.Pattern[str], ...]:
+    """How a sentence can say that this letter is the answer."""
     mark = rf"[(\"'*\s]*(?:{NAMING}\s+)?[(\"'*]*{re.escape(letter)}(?![\w'’])"
     said = rf"(?i:\b{VERDICT}(?:\s+you\s+\w+(?:\s+\w+)?)?\s*(?:is|was|be|must be|should be|should have been|=|:)){mark}"
     taken = rf"(?i:\b(?:choose|choosing|pick(?:ed)?|select|mark|tick|circle|write|go (?:with|for))){mark}"
     judged = rf"{BEFORE_LETTER}{re.escape(letter)}\W+(?i:(?:is|was|would be|must be)\s+(?:\w+\s+)?{PRAISE})"
     boxed = rf"(?:<answer>|boxed\{{)\s*{re.escape(letter)}\b"
-    return any(re.search(pattern, sentence) for pattern in (said, taken, judged, boxed))
+    return tuple(re.compile(pattern) for pattern in (said, taken, judged, boxed))
 
 
 def names_place(sentence: str, answer: RightAnswer) -> bool:
@@ -75,5 +90,6 @@ def letter_leaks(sentence: str, answer: RightAnswer) -> bool:
     if asserts_letter(shown, answer.letter) or names_place(shown, answer):
         return True
     affirmed = SET_ASIDE.sub("", shown)
-    others = any(mentions_letter(affirmed, letter) for letter in answer.wrong)
-    return mentions_letter(affirmed, answer.letter) and not others
+    if not mentions_letter(affirmed, answer.letter):
+        return False
+    return not any(mentions_letter(affirmed, letter) for letter in answer.wrong)

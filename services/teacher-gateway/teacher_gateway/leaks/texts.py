@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from teacher_gateway.leaks.vocabulary import NUMBER_WORDS, PART_WORDS, STOP_WORDS
 
@@ -12,6 +13,8 @@ FRACTION = re.compile(r"(?<![\w.^/])(\d+)\s*/\s*(\d+)(?![\w/]|\.\d)")
 NUMBER = re.compile(
     r"(?<![\w.^])\d+(?:,\d{3})*(?:\.\d+)?(?:\s*(?:e|x\s*10\^|\*\s*10\^|×\s*10\^)\s*\{?(-?\d+)\}?)?(?!\w*\^)"
 )
+# Texts whose words are remembered: a few guidances in flight, their questions and options, and still little memory.
+REMEMBERED = 512
 SPELLED = re.compile(rf"\b({'|'.join(NUMBER_WORDS)})\b(?:[ -]({'|'.join(PART_WORDS)})s?\b)?", re.IGNORECASE)
 
 
@@ -25,15 +28,28 @@ def plain(text: str) -> str:
     return LATEX.sub("", text).replace("−", "-").replace("–", "-")
 
 
-def words(text: str) -> list[str]:
+@lru_cache(REMEMBERED)
+def words(text: str) -> tuple[str, ...]:
     """Lower-case words and numbers in their order."""
-    return WORD.findall(plain(text).lower())
+    return tuple(WORD.findall(plain(text).lower()))
 
 
-def content_words(text: str) -> list[str]:
+def content_words(text: str) -> tuple[str, ...]:
     """The words that carry meaning; all of them where none would be left."""
     found = words(text)
-    return [word for word in found if word not in STOP_WORDS] or found
+    return tuple(word for word in found if word not in STOP_WORDS) or found
+
+
+@lru_cache(REMEMBERED)
+def vocabulary(text: str) -> frozenset[str]:
+    """Its different words."""
+    return frozenset(words(text))
+
+
+@lru_cache(8 * REMEMBERED)
+def akin_to_any(word: str, others: frozenset[str]) -> bool:
+    """One of the others is the same word up to its ending."""
+    return word in others or any(akin(word, other) for other in others)
 
 
 def akin(one: str, other: str) -> bool:
@@ -47,8 +63,16 @@ def akin(one: str, other: str) -> bool:
     return one[:common] == other[:common]
 
 
-def numbers(text: str) -> Iterator[tuple[float, str, int, int]]:
+Number = tuple[float, str, int, int]
+
+
+@lru_cache(REMEMBERED)
+def numbers(text: str) -> tuple[Number, ...]:
     """(value, as written, start, end) of every number: decimals, powers of ten, fractions and spelled ones."""
+    return tuple(_numbers(text))
+
+
+def _numbers(text: str) -> Iterator[Number]:
     shown = plain(text)
     for found in FRACTION.finditer(shown):
         if int(found[2]):

@@ -1,9 +1,10 @@
 """The value rule: guidance that holds the text or the number of the right option."""
 
 import re
+from functools import lru_cache
 
 from teacher_gateway.leaks.answer import RightAnswer
-from teacher_gateway.leaks.texts import akin, content_words, numbers, plain, words
+from teacher_gateway.leaks.texts import REMEMBERED, akin_to_any, content_words, numbers, plain, vocabulary, words
 
 # Share of an option's words that a sentence must hold to say the option.
 SAID_SHARE = 0.8
@@ -28,6 +29,7 @@ def says(sentence: str, option: str, stem: str) -> bool:
     return says_words(sentence, option, stem) if value is None else says_number(sentence, value, stem)
 
 
+@lru_cache(REMEMBERED)
 def single_number(option: str) -> float | None:
     """The number of an option such as `56 pC` or `1/6`; None for a text, even one with numbers in it."""
     found = [value for value, written, _, _ in numbers(option) if not written.isalpha()]
@@ -58,15 +60,22 @@ def equal(value: float, found: float, written: str) -> bool:
 
 def says_words(sentence: str, option: str, stem: str) -> bool:
     """Most of the option's words, one at least that the question does not hold; of a name the last word is enough."""
-    wanted, given = content_words(re.sub(r"\bO\((.*)\)", r"\1", option)), words(sentence)
-    known = words(stem)
-    new = [word for word in wanted if not any(akin(word, other) for other in known)]
-    said = [word for word in wanted if any(akin(word, other) for other in given)]
-    if not new or not any(word in said for word in new):
+    wanted, new = words_of_option(option, stem)
+    given = vocabulary(sentence)
+    said = [word for word in wanted if akin_to_any(word, given)]
+    if not any(word in said for word in new):
         return False
     if is_name(option) and wanted[-1] in said:
         return True
     return len(said) >= SAID_SHARE * len(wanted)
+
+
+@lru_cache(REMEMBERED)
+def words_of_option(option: str, stem: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Its words, and those of them that the question does not hold."""
+    wanted = content_words(re.sub(r"\bO\((.*)\)", r"\1", option))
+    known = vocabulary(stem)
+    return wanted, frozenset(word for word in wanted if not akin_to_any(word, known))
 
 
 def is_name(option: str) -> bool:

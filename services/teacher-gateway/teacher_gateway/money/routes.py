@@ -47,7 +47,7 @@ class ForecastRequest(BaseModel):
     plans: list[Plan] = Field(min_length=1, max_length=16, description="Training, and evaluations.")
 
 
-def ledger_of(request: Request) -> Ledger:
+async def ledger_of(request: Request) -> Ledger:
     """The ledger. Raises a 409 where this gateway has none."""
     ledger: Ledger | None = request.app.state.ledger
     if ledger is None:
@@ -76,7 +76,7 @@ async def read_budget(
 
 
 @router.post("/forecast")
-def forecast_spending(asked: ForecastRequest, request: Request) -> Forecast:
+async def forecast_spending(asked: ForecastRequest, request: Request) -> Forecast:
     """The range of what a job's teacher will use; for a dry run."""
     book: TermsBook = request.app.state.terms
     empty = load_template().render(PromptValues("", "", "", "", None))
