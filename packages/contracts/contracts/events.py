@@ -70,14 +70,37 @@ class PolicyPublished(Event):
         description="|engine - trainer| of the canary's log-probability, nats per token, largest."
     )
     seconds: float
+    in_rotation: int = Field(1, description="Replicas that may sample now.")
+    phase_seconds: dict[str, float] = Field({}, description="write, prepare, swap: the slowest replica of each.")
 
 
 class PolicyRestored(Event):
-    """The engine had lost the current version (it restarted) and was given it again."""
+    """A replica that was out of rotation was given the current version, proved it, and may sample again."""
 
     type: Literal["policy.restored"] = "policy.restored"
     policy_version: int
-    found: str
+    found: str = Field(description="Why it had been out.")
+    replica: str = Field("", description="Its control address.")
+    in_rotation: int = 1
+
+
+class ReplicaLeft(Event):
+    """A replica of the student engine is out of rotation: it gets no traffic, and none of its tokens count."""
+
+    type: Literal["replica.left"] = "replica.left"
+    replica: str = Field(description="Its control address.")
+    reason: str
+    in_rotation: int = Field(description="Replicas that may sample now.")
+
+
+class PolicyRolledBack(Event):
+    """Some replicas could not swap, so all returned to the version before (the rule `roll_back`)."""
+
+    type: Literal["policy.rolled_back"] = "policy.rolled_back"
+    policy_version: int = Field(description="The version that is served again.")
+    abandoned_version: int
+    replicas: list[str] = Field(description="Those that were proved to serve it.")
+    in_rotation: int
 
 
 class PublishFailed(Event):
@@ -86,6 +109,8 @@ class PublishFailed(Event):
     type: Literal["policy.publish_failed"] = "policy.publish_failed"
     policy_version: int
     detail: str
+    replica: str = Field("", description="Its control address.")
+    phase: str = Field("", description="prepare, swap or roll_back.")
 
 
 class EvaluationFinished(Event):
@@ -156,6 +181,8 @@ AnyEvent = Annotated[
     | PolicyPublished
     | PolicyRestored
     | PublishFailed
+    | ReplicaLeft
+    | PolicyRolledBack
     | EvaluationFinished
     | EpisodeFailed
     | EpisodeRejected

@@ -13,6 +13,7 @@
 | index(id, purpose, step) | hash | episode id -> stream entry id: what has arrived |
 | dispatched(id, purpose, step) | hash | chunk -> Unix time of its last dispatch |
 | chunk_lease(id, purpose, step, chunk) | string | worker that is rolling the chunk out; expires |
+| rotation(id) | hash | control address of an engine replica -> Standing JSON: whose tokens count |
 | steps(id) | hash | step -> StepRecord JSON |
 | evaluations(id) | hash | step -> EvaluationRecord JSON |
 | dead_letters(id) | stream | entries that could not be decoded, with the cause |
@@ -74,6 +75,10 @@ def dispatched(job_id: str, purpose: Purpose, step: int) -> str:
 
 def chunk_lease(job_id: str, purpose: Purpose, step: int, chunk: int) -> str:
     return f"{job(job_id)}:chunk:{purpose}:{step}:{chunk}"
+
+
+def rotation(job_id: str) -> str:
+    return f"{job(job_id)}:rotation"
 
 
 def steps(job_id: str) -> str:

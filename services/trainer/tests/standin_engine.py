@@ -2,12 +2,15 @@
 
 import json
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM
+
+Route = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 
 
 class StandInEngine:
@@ -22,6 +25,13 @@ class StandInEngine:
         self.version = "default"
         self.swaps: list[str] = []
         self.model = load(student)
+        self.paused = False
+        self.routes: dict[str, Route] = {
+            "/update_weights_from_disk": self.swap,
+            "/generate": lambda body: self.generate(body),
+            "/pause_generation": lambda _: self.set_paused(True),
+            "/continue_generation": lambda _: self.set_paused(False),
+        }
         engine = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,8 +40,7 @@ class StandInEngine:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                route = engine.swap if self.path == "/update_weights_from_disk" else engine.generate
-                self.answer(*route(body))
+                self.answer(*engine.routes.get(self.path, absent)(body))
 
             def answer(self, status: int, body: dict[str, Any]) -> None:
                 data = json.dumps(body).encode()
@@ -57,6 +66,10 @@ class StandInEngine:
         self.server.server_close()
         self.thread.join()
 
+    def set_paused(self, paused: bool) -> tuple[int, dict[str, Any]]:
+        self.paused = paused
+        return 200, {"status": "ok"}
+
     def swap(self, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         if "refusing" in self.faults:
             return 500, {"success": False, "message": "out of memory"}
@@ -75,6 +88,11 @@ class StandInEngine:
         for position, token in enumerate(body["input_ids"][1:]):
             triples.append([float(logprobs[position, token]), token, None])
         return 200, {"output_ids": [0], "meta_info": {"input_token_logprobs": triples}}
+
+
+def absent(_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """As SGLang answers for a route that it does not have."""
+    return 404, {"detail": "Not Found"}
 
 
 def load(directory: Path) -> Any:

@@ -1,23 +1,27 @@
 """A swap counts only when it is proved by log-probabilities; a status code proves nothing."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from contracts.events import Event, PolicyPublished, PolicyRestored, PublishFailed
+from contracts.events import Event, PolicyPublished, PolicyRestored, PublishFailed, ReplicaLeft
 from contracts.policies import policy_directory
 from trainer.canary import LENGTH, RESOLUTION, TOLERANCE, canary_ids, complaint_about
 from trainer.engine import Engine, EngineError
 from trainer.failures import JobFailure, JobStopped
+from trainer.patrol import Patrol
 from trainer.policy import Policy
-from trainer.publisher import Publisher
+from trainer.publisher import SwapRules, WeightPublisher
+from trainer.rotation import Rotation
+from trainer.weight_routes.shared_directory import SharedDirectory
 
 from .makers import JOB, VOCAB
 from .standin_engine import StandInEngine
 
 DEADLINE_SECONDS = 0.3
+WAIT_SECONDS = 60.0
 
 
 @pytest.fixture
@@ -26,13 +30,24 @@ def told() -> list[Event]:
 
 
 @pytest.fixture
-def publisher(engine: StandInEngine, student: Path, tmp_path: Path, told: list[Event]) -> Iterator[Publisher]:
+def publisher(engine: StandInEngine, student: Path, tmp_path: Path, told: list[Event]) -> Iterator[WeightPublisher]:
     def pause(seconds: float) -> None:
         time.sleep(min(seconds, 0.05))
 
-    client = Engine(engine.url)
-    yield Publisher([client], tmp_path, JOB, student, told.append, pause, DEADLINE_SECONDS)
+    client, rotation = Engine(engine.url), Rotation(lambda url, standing: None, {})
+    rules = SwapRules(deadline_seconds=DEADLINE_SECONDS)
+    opened = WeightPublisher([client], SharedDirectory(), rotation, tmp_path, JOB, student, told.append, pause, rules)
+    yield opened
+    opened.close()
     client.close()
+
+
+def look_until(publisher: WeightPublisher, done: Callable[[], bool]) -> None:
+    patrol, deadline = Patrol(publisher, silence_seconds=0.0), time.monotonic() + WAIT_SECONDS
+    while not done():
+        assert time.monotonic() < deadline
+        patrol.look()
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -51,7 +66,9 @@ def types_of(events: list[Event]) -> list[type]:
     return [type(event) for event in events]
 
 
-def test_published_means_proved(publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event]) -> None:
+def test_published_means_proved(
+    publisher: WeightPublisher, policy: Policy, engine: StandInEngine, told: list[Event]
+) -> None:
     publisher.publish(policy, 0)
     learn(policy)
     publisher.publish(policy, 1)
@@ -63,7 +80,7 @@ def test_published_means_proved(publisher: Publisher, policy: Policy, engine: St
 
 @pytest.mark.parametrize("scale", [0.1, 1e-5])
 def test_an_engine_that_keeps_its_old_weights_is_never_counted(
-    publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event], scale: float
+    publisher: WeightPublisher, policy: Policy, engine: StandInEngine, told: list[Event], scale: float
 ) -> None:
     """It answers 200 and shows the new version, as a known engine does; even an update below the tolerance is seen."""
     publisher.publish(policy, 0)
@@ -80,16 +97,18 @@ def test_an_engine_that_keeps_its_old_weights_is_never_counted(
 
 @pytest.mark.parametrize(("fault", "message"), [("refusing", "out of memory"), ("mislabelled", "but serves default")])
 def test_an_engine_that_fails_is_named(
-    publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event], fault: str, message: str
+    publisher: WeightPublisher, policy: Policy, engine: StandInEngine, told: list[Event], fault: str, message: str
 ) -> None:
     engine.faults.add(fault)
     with pytest.raises(JobFailure, match=message):
         publisher.publish(policy, 0)
-    assert set(types_of(told)) == {PublishFailed}
+    assert PolicyPublished not in types_of(told)
+    assert types_of(told)[0] == PublishFailed
+    assert not engine.paused, "an engine must not be left paused"
 
 
 def test_an_engine_that_recovers_is_published_to(
-    publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event]
+    publisher: WeightPublisher, policy: Policy, engine: StandInEngine, told: list[Event]
 ) -> None:
     engine.faults.add("refusing")
     publisher.pause = lambda _: engine.faults.clear()
@@ -98,27 +117,27 @@ def test_an_engine_that_recovers_is_published_to(
 
 
 def test_an_engine_that_restarted_gets_its_policy_back(
-    publisher: Publisher, policy: Policy, engine: StandInEngine, told: list[Event]
+    publisher: WeightPublisher, policy: Policy, engine: StandInEngine, told: list[Event]
 ) -> None:
     publisher.publish(policy, 0)
-    publisher.watch()
     engine.version = "default"
-    publisher.watch()
+    look_until(publisher, lambda: PolicyRestored in types_of(told))
     assert engine.version == f"{JOB}:0"
-    assert types_of(told) == [PolicyPublished, PolicyRestored]
+    assert types_of(told) == [PolicyPublished, ReplicaLeft, PolicyRestored]
 
 
-def test_an_engine_that_stays_away_fails_the_job(publisher: Publisher, policy: Policy, engine: StandInEngine) -> None:
+def test_an_engine_that_stays_away_fails_the_job(
+    publisher: WeightPublisher, policy: Policy, engine: StandInEngine
+) -> None:
     publisher.publish(policy, 0)
     engine.stop()
-    publisher.watch()
-    time.sleep(DEADLINE_SECONDS)
-    with pytest.raises(JobFailure, match="no answer from the student engine"):
-        publisher.watch()
+    with pytest.raises(JobFailure, match="no answer") as error:
+        look_until(publisher, lambda: False)
+    assert error.value.code == "engine_unreachable"
 
 
 def test_waiting_for_an_engine_ends_when_the_trainer_is_asked_to(
-    publisher: Publisher, policy: Policy, engine: StandInEngine
+    publisher: WeightPublisher, policy: Policy, engine: StandInEngine
 ) -> None:
     def stop(_: float) -> None:
         raise JobStopped("asked")
@@ -129,7 +148,7 @@ def test_waiting_for_an_engine_ends_when_the_trainer_is_asked_to(
         publisher.publish(policy, 0)
 
 
-def test_old_policies_are_collected(publisher: Publisher, policy: Policy, tmp_path: Path) -> None:
+def test_old_policies_are_collected(publisher: WeightPublisher, policy: Policy, tmp_path: Path) -> None:
     for version in range(5):
         publisher.publish(policy, version)
     parent = policy_directory(tmp_path, JOB, 0).parent

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 # fp32 engine and trainer differ by their order of summation, seen below 1e-5; one update moves the canary further.
 TOLERANCE = 1e-4
-# Twice the rounding: below it two versions look alike, and the tolerance alone decides.
-RESOLUTION = 2e-5
+# A fifth of the tolerance is twice the rounding: below it two versions look alike, and the tolerance alone decides.
+RESOLUTION = TOLERANCE / 5
 LENGTH = 24
 # Odd and coprime to common vocabulary sizes, so that the sequence visits ids all over the vocabulary.
 STRIDE = 7919
@@ -22,15 +22,17 @@ def largest_gap(found: Sequence[float], expected: Sequence[float]) -> float:
     return max((gap if gap == gap else float("inf") for gap in gaps), default=0.0)
 
 
-def complaint_about(found: Sequence[float], new: Sequence[float], old: Sequence[float] | None) -> str | None:
+def complaint_about(
+    found: Sequence[float], new: Sequence[float], old: Sequence[float] | None, tolerance: float = TOLERANCE
+) -> str | None:
     """Why the engine's answer is not that of the new weights, or None. `old`: what the version before would answer.
 
-    An update smaller than TOLERANCE is still told from a swap that did not happen: the answer must lie nearer to the
+    An update smaller than `tolerance` is still told from a swap that did not happen: the answer must lie nearer to the
     new version than to the old one.
     """
     gap = largest_gap(found, new)
-    if gap > TOLERANCE:
-        return f"its canary log-probabilities are {gap:.2e} nats from the trainer's (tolerance {TOLERANCE:.0e})"
-    if old is not None and largest_gap(new, old) > RESOLUTION and largest_gap(found, old) <= gap:
+    if gap > tolerance:
+        return f"its canary log-probabilities are {gap:.2e} nats from the trainer's (tolerance {tolerance:.0e})"
+    if old is not None and largest_gap(new, old) > tolerance / 5 and largest_gap(found, old) <= gap:
         return "its canary log-probabilities are those of the version before"
     return None

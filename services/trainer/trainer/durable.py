@@ -12,10 +12,11 @@ UNFINISHED = ".unfinished-"
 
 
 @contextmanager
-def whole_directory(target: Path) -> Iterator[Path]:
+def whole_directory(target: Path, forced: bool = True) -> Iterator[Path]:
     """Yields an empty directory to fill; on leaving, everything in it is on the disk under `target`, checksummed.
 
-    A crash at any moment leaves the old `target`, the new one, or none, never a part. Raises OSError.
+    A crash at any moment leaves the old `target`, the new one, or none, never a part; without `forced` that holds for
+    a crash of this process, not for one of the machine. Raises OSError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.parent / f"{UNFINISHED}{target.name}"
@@ -24,9 +25,10 @@ def whole_directory(target: Path) -> Iterator[Path]:
     try:
         yield unfinished
         write_checksums(unfinished)
-        for path in unfinished.rglob("*"):
-            sync(path)
-        sync(unfinished)
+        if forced:
+            for path in unfinished.rglob("*"):
+                sync(path)
+            sync(unfinished)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
@@ -35,7 +37,8 @@ def whole_directory(target: Path) -> Iterator[Path]:
         shutil.rmtree(set_aside, ignore_errors=True)
         target.rename(set_aside)
     unfinished.rename(target)
-    sync(target.parent)
+    if forced:
+        sync(target.parent)
     shutil.rmtree(set_aside, ignore_errors=True)
 
 

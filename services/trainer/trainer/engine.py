@@ -1,5 +1,7 @@
 """The student engine over SGLang's HTTP API: what the trainer asks of it, and nothing more."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -7,16 +9,30 @@ import httpx2
 
 # A local engine answers in milliseconds; one that decodes a full batch on a busy machine needs seconds.
 ANSWER_SECONDS = 10.0
-# A swap waits for the requests in flight (a batch of long answers) and reads the weights from disk.
-SWAP_SECONDS = 120.0
+# Requests that were retracted for a swap are computed anew before the canary's turn comes.
+CANARY_SECONDS = 60.0
+UPLOAD_CHUNK_BYTES = 2**20
+ABSENT_STATUSES = frozenset({404, 501})
 
 
 class EngineError(Exception):
     """The engine did not do what was asked; the message says what it answered."""
 
 
+class RouteMissing(EngineError):
+    """The engine does not have this route."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What an engine says of itself. `instance` changes with every start; empty where there is none (SGLang)."""
+
+    weight_version: str
+    instance: str
+
+
 class Engine:
-    """One engine address. Raises EngineError from every method."""
+    """One engine address. Raises EngineError from every method. `seconds` bounds one wait of the connection."""
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
         self.url = url.rstrip("/")
@@ -28,16 +44,45 @@ class Engine:
         """Give the connections back."""
         self.http.close()
 
-    def weight_version(self) -> str:
+    def identity(self) -> Identity:
         """What the engine says it serves."""
-        return str(self.ask("GET", "/model_info").get("weight_version"))
+        answer = self.ask("GET", "/model_info")
+        return Identity(str(answer.get("weight_version")), str(answer.get("instance_id") or ""))
 
-    def load(self, directory: Path, version: str) -> None:
-        """Swap the weights for those of a Hugging Face directory."""
+    def pause(self, seconds: float) -> None:
+        """Stop between two steps. Running requests go back to the queue: they go on with whatever is served then."""
+        self.ask("POST", "/pause_generation", {"mode": "retract"}, seconds)
+
+    def resume(self, seconds: float) -> None:
+        """Generate again."""
+        self.ask("POST", "/continue_generation", {}, seconds)
+
+    def prepare(self, directory: Path, version: str, sha256: Mapping[str, str], seconds: float) -> None:
+        """Let it read and check a directory without serving it. Raises RouteMissing where there is no such route."""
+        body = {"model_path": str(directory), "weight_version": version, "sha256": dict(sha256)}
+        self.succeed("/prepare_weights", body, seconds)
+
+    def load(self, directory: Path | str, version: str, seconds: float) -> None:
+        """Swap the weights for those of a Hugging Face directory, and forget every cached prefix."""
         body = {"model_path": str(directory), "weight_version": version, "flush_cache": True}
-        answer = self.ask("POST", "/update_weights_from_disk", body, SWAP_SECONDS)
+        self.succeed("/update_weights_from_disk", body, seconds)
+
+    def upload(self, weights: Path, version: str, sha256: str, seconds: float) -> str:
+        """Send a safetensors file. Returns the directory that `load` takes. RouteMissing where it takes none."""
+        place = {"sha256": sha256, "weight_version": version}
+        try:
+            response = self.http.post(
+                "/upload_weights", params=place, content=chunks_of(weights), headers=octets(weights), timeout=seconds
+            )
+        except (httpx2.HTTPError, OSError) as error:
+            raise EngineError(f"{self.url}/upload_weights: {error!r}") from error
+        return str(self.checked("/upload_weights", response).get("model_path"))
+
+    def succeed(self, path: str, body: Mapping[str, Any], seconds: float) -> None:
+        """A POST whose answer must say `success`."""
+        answer = self.ask("POST", path, body, seconds)
         if answer.get("success") is not True:
-            raise EngineError(f"{self.url} refused {directory}: {answer.get('message', answer)}")
+            raise EngineError(f"{self.url}{path}: {answer.get('message', answer)}")
 
     def prompt_logprobs(self, token_ids: list[int]) -> list[float]:
         """Log-probability of every token but the first, given those before it, at temperature 1."""
@@ -47,7 +92,7 @@ class Engine:
             "return_logprob": True,
             "logprob_start_len": 0,
         }
-        answer = self.ask("POST", "/generate", body)
+        answer = self.ask("POST", "/generate", body, CANARY_SECONDS)
         try:
             values = [float(triple[0]) for triple in answer["meta_info"]["input_token_logprobs"][1:]]
         except (KeyError, IndexError, TypeError, ValueError) as error:
@@ -60,9 +105,30 @@ class Engine:
         """One request; the answer is a JSON object."""
         try:
             response = self.http.request(method, path, json=body, timeout=seconds)
-            answer = response.json()
-        except (httpx2.HTTPError, ValueError) as error:
+        except httpx2.HTTPError as error:
             raise EngineError(f"{self.url}{path}: {error!r}") from error
+        return self.checked(path, response)
+
+    def checked(self, path: str, response: httpx2.Response) -> dict[str, Any]:
+        """The JSON object of a 200."""
+        shown = f"{self.url}{path}: HTTP {response.status_code}: {response.text[:300]}"
+        if response.status_code in ABSENT_STATUSES:
+            raise RouteMissing(shown)
+        try:
+            answer = response.json()
+        except ValueError as error:
+            raise EngineError(shown) from error
         if response.status_code != 200 or not isinstance(answer, dict):
-            raise EngineError(f"{self.url}{path}: HTTP {response.status_code}: {str(answer)[:300]}")
+            raise EngineError(shown)
         return answer
+
+
+def octets(weights: Path) -> dict[str, str]:
+    """The length is sent ahead, so that an engine may refuse before a byte is sent."""
+    return {"Content-Type": "application/octet-stream", "Content-Length": str(weights.stat().st_size)}
+
+
+def chunks_of(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(UPLOAD_CHUNK_BYTES):
+            yield chunk

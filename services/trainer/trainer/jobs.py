@@ -1,6 +1,8 @@
 """The long-lived trainer: takes up whatever job is running, and outlives jobs and Redis outages."""
 
 import threading
+from functools import partial
+from pathlib import Path
 
 import msgspec
 import redis
@@ -16,8 +18,10 @@ from trainer.locks import DirectoryBusy, sole_trainer
 from trainer.loop import TrainingLoop
 from trainer.meters import Meters
 from trainer.observers import Observers, StepWriter
+from trainer.patrol import Patrol
 from trainer.policy import Policy
-from trainer.publisher import Publisher
+from trainer.publisher import SwapRules, WeightPublisher
+from trainer.rotation import Rotation
 from trainer.settings import TrainerSettings
 from trainer.stopwatch import Stopwatch
 from trainer.store import Job, Store
@@ -25,6 +29,10 @@ from trainer.students import find_student
 from trainer.tensorboard_log import TensorBoardLog
 from trainer.update import Learner
 from trainer.vigil import Vigil
+from trainer.weight_routes import WeightRoute
+from trainer.weight_routes.broadcast import Broadcast
+from trainer.weight_routes.shared_directory import SharedDirectory
+from trainer.weight_routes.upload import Upload
 
 POLL_SECONDS = 0.2
 # A supervisor has Redis back within a second or two; asking more often only fills the log.
@@ -70,7 +78,11 @@ class Trainer:
         """Until the job is over. Every way in which it can fail has a name that the job shows."""
         try:
             with sole_trainer(job_directory(self.settings.data_root, job_id)):
-                self.prepare(self.store.job(job_id)).run()
+                loop = self.prepare(self.store.job(job_id))
+                try:
+                    loop.run()
+                finally:
+                    loop.publisher.close()
         except JobStopped as stop:
             log.info("job_left", reason=str(stop))
         except JobFailure as failure:
@@ -101,8 +113,8 @@ class Trainer:
         vigil = Vigil(self.store, job.id, self.stopping)
         self.meters.staleness_bound.set(job.spec.rollout.max_staleness)
         observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))
-        publisher = Publisher(self.engines, self.settings.data_root, job.id, base, observers.tell, vigil.pause)
-        vigil.also = publisher.watch
+        publisher = self.publisher(job.id, base, observers, vigil)
+        vigil.also = Patrol(publisher).look
         return TrainingLoop(
             job=job,
             data_root=self.settings.data_root,
@@ -114,3 +126,25 @@ class Trainer:
             vigil=vigil,
             stopwatch=self.stopwatch,
         )
+
+    def publisher(self, job_id: str, base: Path, observers: Observers, vigil: Vigil) -> WeightPublisher:
+        """The way from a policy to every engine, as the settings say."""
+        known = self.store.rotation(job_id, [engine.url for engine in self.engines])
+        return WeightPublisher(
+            engines=self.engines,
+            route=route_of(self.settings),
+            rotation=Rotation(partial(self.store.set_standing, job_id), known),
+            data_root=self.settings.data_root,
+            job_id=job_id,
+            base=base,
+            tell=observers.tell,
+            pause=vigil.pause,
+            rules=SwapRules(self.settings.swap_failure, self.settings.canary_tolerance),
+        )
+
+
+def route_of(settings: TrainerSettings) -> WeightRoute:
+    """How weights travel."""
+    if settings.weight_route == "broadcast":
+        return Broadcast(settings.broadcast_address, settings.broadcast_backend)
+    return Upload() if settings.weight_route == "upload" else SharedDirectory()

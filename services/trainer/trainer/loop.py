@@ -18,7 +18,7 @@ from trainer.memory import memory_now
 from trainer.methods import annotate
 from trainer.methods.annotation import MethodState
 from trainer.observers import Observers
-from trainer.publisher import Publisher
+from trainer.publisher import WeightPublisher
 from trainer.step_record import measured, opened_at, record_of
 from trainer.stopwatch import Stopwatch
 from trainer.store import Job, Store
@@ -36,7 +36,7 @@ class TrainingLoop:
         store: Store,
         learner: Learner,
         collector: Collector,
-        publisher: Publisher,
+        publisher: WeightPublisher,
         observers: Observers,
         vigil: Vigil,
         stopwatch: Stopwatch,

@@ -1,7 +1,7 @@
 """The trainer's Prometheus metrics, fed from step records and events."""
 
 from contracts import metrics
-from contracts.events import Event, PolicyPublished, PublishFailed
+from contracts.events import Event, PolicyPublished, PolicyRestored, PolicyRolledBack, PublishFailed, ReplicaLeft
 from contracts.records import StepRecord
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
@@ -33,7 +33,13 @@ class Meters:
         self.phase = Gauge(metrics.PHASE_SECONDS, "Time of each phase of the last step.", ["phase"], registry=registry)
         self.version = Gauge(metrics.POLICY_VERSION, "Version that the engine was proved to serve.", registry=registry)
         self.swap_seconds = Gauge(metrics.SWAP_SECONDS, "Write, swap and proof of the last version.", registry=registry)
+        self.swap_phase = Gauge(
+            metrics.SWAP_PHASE_SECONDS, "Phases of the last version's swap.", ["phase"], registry=registry
+        )
+        self.swaps = Counter(metrics.SWAPS_TOTAL, "Versions that were published.", registry=registry)
         self.swap_failures = Counter(metrics.SWAP_FAILURES_TOTAL, "Swaps that were not proved.", registry=registry)
+        self.roll_backs = Counter(metrics.SWAP_ROLLBACKS_TOTAL, "Swaps that were taken back.", registry=registry)
+        self.replicas = Gauge(metrics.REPLICAS_IN_ROTATION, "Engine replicas that may sample.", registry=registry)
 
     def on_step(self, record: StepRecord) -> None:
         """A step was trained and published."""
@@ -53,6 +59,14 @@ class Meters:
         """The publisher told something."""
         if isinstance(event, PublishFailed):
             self.swap_failures.inc()
+        if isinstance(event, PolicyRolledBack):
+            self.roll_backs.inc()
+        if isinstance(event, ReplicaLeft | PolicyRestored | PolicyRolledBack):
+            self.replicas.set(event.in_rotation)
         if isinstance(event, PolicyPublished):
             self.version.set(event.policy_version)
             self.swap_seconds.set(event.seconds)
+            self.swaps.inc()
+            self.replicas.set(event.in_rotation)
+            for phase, seconds in event.phase_seconds.items():
+                self.swap_phase.labels(phase).set(seconds)

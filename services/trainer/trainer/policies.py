@@ -9,17 +9,21 @@ from safetensors.torch import save_file
 from trainer.durable import remove_unfinished, remove_whole, whole_directory
 from trainer.policy import Policy
 
+WEIGHTS_FILE = "model.safetensors"
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth")
 # The current version, and those before it that a slow engine may still be reading.
 KEEP_POLICIES = 3
 
 
 def write_policy(policy: Policy, base: Path, directory: Path) -> None:
-    """The base's own config and tokenizer files with the new weights, checksummed. Raises OSError."""
-    with whole_directory(directory) as unfinished:
+    """The base's own config and tokenizer files with the new weights, checksummed. Raises OSError.
+
+    Not forced to the disk: a checkpoint holds the same weights, and engines compare the checksum before they serve.
+    """
+    with whole_directory(directory, forced=False) as unfinished:
         ignored = shutil.ignore_patterns(*WEIGHT_FILES)
         shutil.copytree(base, unfinished, ignore=ignored, dirs_exist_ok=True)
-        save_file(policy.weights(), unfinished / "model.safetensors", metadata={"format": "pt"})
+        save_file(policy.weights(), unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
 
 
 def collect_old(parent: Path, kept: Collection[int]) -> None:

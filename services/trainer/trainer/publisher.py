@@ -1,124 +1,199 @@
-"""Policy versions: swapped into every engine, and proved to be served before they count."""
+"""Policy versions: swapped into every replica in two phases, and proved to be served before they count."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, TypeVar
 
-from contracts.events import Event, PolicyPublished, PolicyRestored, PublishFailed
-from contracts.policies import checkpoint_steps, engine_version, policy_directory
+from contracts.events import Event, PolicyPublished, PolicyRolledBack, PublishFailed, ReplicaLeft
+from contracts.policies import checkpoint_steps
 
-from trainer.canary import canary_ids, complaint_about, largest_gap
-from trainer.engine import Engine, EngineError
+from trainer.canary import TOLERANCE
+from trainer.engine import Engine, EngineError, RouteMissing
 from trainer.failures import JobFailure
-from trainer.policies import collect_old, write_policy
+from trainer.policies import collect_old
 from trainer.policy import Policy
+from trainer.release import Release, write_release
+from trainer.replicas import Outcome, Proof, Replica, on_all, serve, swap
+from trainer.rotation import Rotation
+from trainer.stopwatch import Stopwatch
+from trainer.weight_routes import WeightRoute
 
 # A supervisor restarts a dead engine within seconds; a large model takes a minute or two to load.
 PUBLISH_SECONDS = 180.0
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 10.0
+# A swap that is under way gets this long to let its engine generate again; a supervisor kills after 8 s.
+FAREWELL_SECONDS = 4.0
+
+Rule = Literal["rotate_out", "roll_back"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Target:
-    """What the engines must serve, and how to recognise it."""
+class SwapRules:
+    """What a swap must fulfil, and what becomes of one that some replicas do not.
 
-    version: int
-    name: str  # the engine's weight version
-    directory: Path
-    canary_ids: list[int]
-    canary: list[float]
-    canary_before: list[float] | None  # of the version that it replaces
+    rotate_out: the others go on with the new version, the failed ones are out until they prove it.
+    roll_back: none goes on alone: all return to the version before, and the swap is tried again.
+    """
+
+    on_failure: Rule = "rotate_out"
+    tolerance: float = TOLERANCE  # nats between engine and trainer
+    deadline_seconds: float = PUBLISH_SECONDS
+    phase_seconds: float | None = None  # None: by the size of the weights
 
 
-class Publisher:
+class WeightPublisher:
     """Publishes the versions of one job. `tell` hears of every success and failure, `pause` waits or raises."""
 
     def __init__(
         self,
         engines: Sequence[Engine],
+        route: WeightRoute,
+        rotation: Rotation,
         data_root: Path,
         job_id: str,
         base: Path,
         tell: Callable[[Event], None],
         pause: Callable[[float], None],
-        deadline_seconds: float = PUBLISH_SECONDS,
+        rules: SwapRules,
     ) -> None:
-        self.engines = engines
+        self.replicas = [Replica(engine) for engine in engines]
+        self.route = route
+        self.rotation = rotation
         self.data_root = data_root
         self.job_id = job_id
         self.base = base
         self.tell = tell
         self.pause = pause
-        self.deadline_seconds = deadline_seconds
-        self.served: Target | None = None
-        self.last_answer: dict[str, float] = {}
+        self.rules = rules
+        self.served: Release | None = None
+        self.stopwatch = Stopwatch()
+
+    def close(self) -> None:
+        """End the threads and leave the engines' groups."""
+        for replica in self.replicas:
+            replica.close()
+        deadline = time.monotonic() + FAREWELL_SECONDS
+        for replica in self.replicas:
+            replica.thread.join(max(0.0, deadline - time.monotonic()))
+        self.route.close()
 
     def publish(self, policy: Policy, version: int) -> None:
-        """Write, swap, prove. Raises JobFailure when the deadline passes without a proof."""
+        """Write, prepare, swap, prove. Raises JobFailure when the deadline passes without a proof."""
         started = time.monotonic()
-        directory = policy_directory(self.data_root, self.job_id, version).absolute()
-        write_policy(policy, self.base, directory)
-        canary = canary_ids(policy.vocab_size)
-        target = Target(
-            version=version,
-            name=engine_version(self.job_id, version),
-            directory=directory,
-            canary_ids=canary,
-            canary=policy.prompt_logprobs(canary),
-            canary_before=self.served.canary if self.served else None,
+        self.stopwatch.reset()
+        with self.stopwatch.measure("write"):
+            release = write_release(policy, version, self.job_id, self.data_root, self.base, self.served)
+        proofs = self.swap_until_proved(release)
+        for replica, proof in proofs.items():
+            self.admit(replica, proof)
+        self.served = release
+        self.tell(
+            PolicyPublished(
+                at=time.time(),
+                policy_version=version,
+                canary_gap=max(proof.gap for proof in proofs.values()),
+                seconds=time.monotonic() - started,
+                in_rotation=self.rotation.size,
+                phase_seconds=dict(self.stopwatch.seconds),
+            )
         )
-        gap = self.swap_all(target)
-        self.served = target
-        collect_old(directory.parent, kept=checkpoint_steps(self.data_root, self.job_id))
-        seconds = time.monotonic() - started
-        self.tell(PolicyPublished(at=time.time(), policy_version=version, canary_gap=gap, seconds=seconds))
+        collect_old(release.directory.parent, kept=checkpoint_steps(self.data_root, self.job_id))
 
-    def watch(self) -> None:
-        """Give the served version again to an engine that lost it. Raises JobFailure when one stays away too long."""
-        if self.served is None:
-            return
-        for engine in self.engines:
-            try:
-                found = engine.weight_version()
-            except EngineError as error:
-                self.check_silence(engine, error)
-                continue
-            self.last_answer[engine.url] = time.monotonic()
-            if found != self.served.name:
-                self.swap_all(self.served)
-                self.tell(PolicyRestored(at=time.time(), policy_version=self.served.version, found=found))
-
-    def check_silence(self, engine: Engine, error: EngineError) -> None:
-        """A busy engine may miss an answer or two; one that is gone fails the job."""
-        silent = time.monotonic() - self.last_answer.setdefault(engine.url, time.monotonic())
-        if silent > self.deadline_seconds:
-            raise JobFailure("engine_unreachable", f"no answer from the student engine for {silent:.0f} s: {error}")
-
-    def swap_all(self, target: Target) -> float:
-        """Returns the largest canary gap over the engines. Raises JobFailure at the deadline."""
-        deadline, pause = time.monotonic() + self.deadline_seconds, FIRST_PAUSE_SECONDS
+    def swap_until_proved(self, release: Release) -> dict[Replica, Proof]:
+        """Try until replicas are proved and the rule is content. Raises JobFailure at the deadline."""
+        deadline, pause = time.monotonic() + self.rules.deadline_seconds, FIRST_PAUSE_SECONDS
         while True:
-            try:
-                return max(swap(engine, target) for engine in self.engines)
-            except EngineError as error:
-                self.tell(PublishFailed(at=time.time(), policy_version=target.version, detail=str(error)))
-                if time.monotonic() > deadline:
-                    detail = f"policy {target.version} was not published within {self.deadline_seconds:.0f} s: {error}"
-                    raise JobFailure("publish_failed", detail) from error
+            proofs, failures = self.swap_all(release)
+            if proofs:
+                return proofs
+            if time.monotonic() > deadline:
+                within = f"policy {release.version} was not published within {self.rules.deadline_seconds:.0f} s"
+                raise JobFailure("publish_failed", f"{within}: {'; '.join(failures)}")
             self.pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
+    def swap_all(self, release: Release) -> tuple[dict[Replica, Proof], list[str]]:
+        """One try over the replicas in rotation (all of them while none is). No proofs: nothing was decided."""
+        members = [replica for replica in self.replicas if self.rotation.holds(replica.url)] or self.replicas
+        together = self.rules.on_failure == "roll_back" and self.served is not None
+        prepared = self.phase("prepare", members, lambda one: self.route.prepare(one.engine, release), release)
+        failures = dict(prepared.failed)
+        if not prepared.done or (failures and together):
+            return {}, described(failures)
+        swapped = self.phase("swap", list(prepared.done), lambda one: self.swap_one(one, release), release)
+        failures |= swapped.failed
+        for replica in swapped.failed:
+            self.expel(replica, f"swap to version {release.version}: {swapped.failed[replica]}")
+        if swapped.failed and together:
+            self.roll_back(release, list(prepared.done))
+            return {}, described(failures)
+        for replica in prepared.failed if swapped.done else ():
+            self.expel(replica, f"preparing version {release.version}: {prepared.failed[replica]}")
+        return dict(swapped.done), described(failures)
 
-def swap(engine: Engine, target: Target) -> float:
-    """Swap one engine and prove it. Returns the canary gap, nats. Raises EngineError when it is not proved."""
-    engine.load(target.directory, target.name)
-    served = engine.weight_version()
-    if served != target.name:
-        raise EngineError(f"{engine.url} answered success but serves {served}, not {target.name}")
-    found = engine.prompt_logprobs(target.canary_ids)
-    complaint = complaint_about(found, target.canary, target.canary_before)
-    if complaint is not None:
-        raise EngineError(f"{engine.url} says it serves {target.name}, but {complaint}")
-    return largest_gap(found, target.canary)
+    def swap_one(self, replica: Replica, release: Release) -> Proof:
+        """In the replica's thread."""
+        return swap(replica.engine, self.route, release, self.rules.tolerance)
+
+    def serve_one(self, replica: Replica, release: Release) -> Proof:
+        """Both phases, in the replica's thread."""
+        return serve(replica.engine, self.route, release, self.rules.tolerance)
+
+    def phase(
+        self, name: str, replicas: list[Replica], work: Callable[[Replica], Result], release: Release
+    ) -> Outcome[Result]:
+        """Do it on all and tell of each failure. Raises JobFailure when a replica cannot take this route at all."""
+        seconds = self.rules.phase_seconds or release.phase_seconds
+        with self.stopwatch.measure(name):
+            outcome = on_all(replicas, work, seconds, lambda: self.pause(0))
+        for replica, error in outcome.failed.items():
+            self.tell(
+                PublishFailed(
+                    at=time.time(), policy_version=release.version, detail=str(error), replica=replica.url, phase=name
+                )
+            )
+            if isinstance(error, RouteMissing) and self.served is None:
+                raise JobFailure(
+                    "weight_route_missing", f"{error}; {type(self.route).__name__} needs it: see weight_route"
+                )
+        return outcome
+
+    def roll_back(self, abandoned: Release, replicas: list[Replica]) -> None:
+        """Give all that were touched the version before; one that cannot take it stays out of rotation."""
+        served = self.served
+        assert served is not None
+        outcome = self.phase("roll_back", replicas, lambda one: self.serve_one(one, served), served)
+        for replica, proof in outcome.done.items():
+            self.admit(replica, proof)
+        for replica, error in outcome.failed.items():
+            self.expel(replica, f"return to version {served.version}: {error}")
+        self.tell(
+            PolicyRolledBack(
+                at=time.time(),
+                policy_version=served.version,
+                abandoned_version=abandoned.version,
+                replicas=[replica.url for replica in outcome.done],
+                in_rotation=self.rotation.size,
+            )
+        )
+
+    def admit(self, replica: Replica, proof: Proof) -> None:
+        """From now on its tokens of this version count."""
+        replica.proof, replica.heard_at, replica.errand = proof, time.monotonic(), None
+        self.rotation.admit(replica.url, proof.version)
+
+    def expel(self, replica: Replica, reason: str) -> None:
+        """Nothing that it samples counts until it is proved again."""
+        replica.proof, replica.pause_seconds = None, 0.0
+        left = self.rotation.holds(replica.url)
+        self.rotation.expel(replica.url, reason)
+        if left:
+            self.tell(ReplicaLeft(at=time.time(), replica=replica.url, reason=reason, in_rotation=self.rotation.size))
+
+
+def described(failures: dict[Replica, EngineError]) -> list[str]:
+    return [str(error) for error in failures.values()]

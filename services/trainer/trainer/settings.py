@@ -1,11 +1,13 @@
 """Settings of the trainer."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import ServiceSettings
 
+from trainer.canary import TOLERANCE
 from trainer.tensorboard_log import is_installed
 
 
@@ -20,8 +22,25 @@ class TrainerSettings(ServiceSettings):
         ["http://127.0.0.1:30000"], min_length=1, description="JSON list: every student engine that samples for us."
     )
     student_api_key: SecretStr | None = Field(None, description="Admin key of the student engines.")
+    weight_route: Literal["shared_directory", "broadcast", "upload"] = Field(
+        "shared_directory",
+        description="How weights reach the engines: `shared_directory` (they read data_root under the same path), "
+        "`broadcast` (a process group), `upload` (HTTP, for engines that share no disk; the CPU engine only).",
+    )
+    swap_failure: Literal["rotate_out", "roll_back"] = Field(
+        "rotate_out",
+        description="When some replicas fail to swap: `rotate_out` goes on with the others and mends the failed ones; "
+        "`roll_back` returns all to the version before and tries again, so that none ever serves alone.",
+    )
+    canary_tolerance: float = Field(
+        TOLERANCE, gt=0, description="Largest engine/trainer gap of a proof, nats: 1e-4 for fp32, about 0.05 for bf16."
+    )
+    broadcast_address: str = Field("127.0.0.1", description="Where the engines reach this process for a broadcast.")
+    broadcast_backend: Literal["gloo", "nccl"] = Field(
+        "gloo", description="gloo between CPUs, nccl between GPUs: what the engines were started with."
+    )
     data_root: Path = Field(
-        Path(".socratic/data"), description="Directory for checkpoints and policies; the engines must see it too."
+        Path(".socratic/data"), description="Checkpoints and policies; engines of a shared_directory must see it too."
     )
     model_roots: list[Path] = Field([Path()], description="JSON list: directories below which base students may lie.")
     threads: int = Field(1, ge=1, description="Torch threads; one is fastest for small students on a shared machine.")

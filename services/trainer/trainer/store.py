@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from contracts.events import EVENT_FIELD, EpisodeRejected, Event, StatusChanged,
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest, decode_manifest
 from contracts.records import EvaluationRecord, StepRecord
+from contracts.rotation import Standing
 from contracts.statuses import JobStatus, sources_of
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
@@ -162,6 +164,19 @@ class Store:
     def set_policy_version(self, job_id: str, version: int) -> None:
         """The engine is proved to serve this version."""
         self.redis.hset(keys.job(job_id), mapping={"policy_version": version, "step": version})
+
+    def rotation(self, job_id: str, replicas: Sequence[str]) -> dict[str, Standing]:
+        """What was recorded of these replicas; others, of earlier settings, are forgotten. Raises ValidationError."""
+        found = self.redis.hgetall(keys.rotation(job_id))
+        standings = {url.decode(): Standing.model_validate_json(data) for url, data in found.items()}
+        gone = standings.keys() - set(replicas)
+        if gone:
+            self.redis.hdel(keys.rotation(job_id), *gone)
+        return {url: standing for url, standing in standings.items() if url not in gone}
+
+    def set_standing(self, job_id: str, replica: str, standing: Standing) -> None:
+        """A replica joined the rotation, proved another version, or left."""
+        self.redis.hset(keys.rotation(job_id), replica, standing.model_dump_json())
 
     def emit(self, job_id: str, event: Event) -> None:
         """Append to the job's events."""

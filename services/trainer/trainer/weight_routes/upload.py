@@ -1,0 +1,28 @@
+"""Weights over HTTP (`/upload_weights`, which only the CPU engine has), for engines that share no disk with us."""
+
+from trainer.engine import Engine, EngineError
+from trainer.release import Release
+
+
+class Upload:
+    """Remembers where each engine keeps what it was sent."""
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[str, str], str] = {}
+
+    def prepare(self, engine: Engine, release: Release) -> None:
+        """Send the file; the engine checks its SHA-256 and reads it. Raises RouteMissing for an engine like SGLang."""
+        place = engine.upload(release.weights, release.name, release.sha256, release.phase_seconds)
+        self.places = {key: value for key, value in self.places.items() if key[0] != engine.url}
+        self.places[engine.url, release.name] = place
+
+    def swap(self, engine: Engine, release: Release) -> None:
+        """What was sent is served at once."""
+        place = self.places.get((engine.url, release.name))
+        if place is None:
+            raise EngineError(f"{engine.url}: {release.name} was not uploaded")
+        engine.load(place, release.name, release.phase_seconds)
+
+    def close(self) -> None:
+        """The engines bound what they keep."""
+        self.places.clear()
