@@ -9,7 +9,9 @@ import msgspec
 
 EPISODE_VERSION: Literal[1] = 1
 
-Outcome = Literal["correct", "wrong", "malformed", "truncated"]
+# Malformed: not in the required form. Truncated: it hit the length limit. Unverified: its check was ended by a deadline
+# or failed. All but `correct` earn nothing.
+Outcome = Literal["correct", "wrong", "malformed", "truncated", "unverified"]
 Purpose = Literal["train", "eval"]
 
 

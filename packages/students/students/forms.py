@@ -27,5 +27,5 @@ def form_dialogue(rng: random.Random, question: Question, user_text: str) -> lis
 
 def _random_answer(rng: random.Random, question: Question) -> str:
     letter = rng.choice(list(question.options))
-    # The form that both checkers of tasks.letters accept.
+    # The form that both letter verifiers accept.
     return f"<reasoning>\n{rng.choice(REASONING)}\n</reasoning>\n<answer>\n{letter}\n</answer>"

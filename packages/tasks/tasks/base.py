@@ -1,6 +1,6 @@
 """What a task is: questions, the prompt that shows one, and the check of an answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 Message = dict[str, str]
@@ -9,18 +9,19 @@ Outcome = Literal["correct", "wrong", "malformed"]
 
 @dataclass(frozen=True)
 class Question:
-    """A multiple-choice question; `answer` is one of the letters of `options`."""
+    """`answer` is one of the letters of `options`, or, where there are none, the right answer itself."""
 
     id: str
     domain: str
     text: str
-    options: dict[str, str]
     answer: str
+    options: dict[str, str] = field(default_factory=dict)
+    solution: str | None = None  # a worked solution, which a job may show to its teacher
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the check of an answer says; malformed answers are wrong ones that name no listed letter."""
+    """What the check of an answer says; malformed answers are wrong ones that give none of the required form."""
 
     outcome: Outcome
 
@@ -31,7 +32,7 @@ class Verdict:
 
 
 class Task(Protocol):
-    """Adding a task is one module with such a class and one line in tasks.registry."""
+    """Adding a task is one module with such a class and a TaskKind: a line in tasks.registry, or an entry point."""
 
     name: str
 

@@ -11,13 +11,25 @@ def find_folder(path: str, data_roots: Sequence[Path], field: str, how_to_get: s
 
     Raises Problem 422 naming `field` where it lies outside every root or does not exist.
     """
-    roots = [root.resolve() for root in data_roots]
-    candidates = [(root / path).resolve() for root in roots]
-    inside = [folder for folder in dict.fromkeys(candidates) if any(folder.is_relative_to(root) for root in roots)]
-    if not inside:
-        allowed = ", ".join(str(root) for root in roots) or "none"
-        raise invalid(field, f"{path!r} lies outside the data roots ({allowed}); move the data below one of them")
-    for folder in inside:
+    for folder in _inside(path, data_roots, field):
         if folder.is_dir():
             return folder
     raise invalid(field, f"no folder {path!r} below the data roots; {how_to_get}")
+
+
+def find_file(path: str, data_roots: Sequence[Path], field: str, how_to_get: str) -> Path:
+    """The same for a file."""
+    for file in _inside(path, data_roots, field):
+        if file.is_file():
+            return file
+    raise invalid(field, f"no file {path!r} below the data roots; {how_to_get}")
+
+
+def _inside(path: str, data_roots: Sequence[Path], field: str) -> list[Path]:
+    roots = [root.resolve() for root in data_roots]
+    candidates = dict.fromkeys((root / path).resolve() for root in roots)
+    inside = [found for found in candidates if any(found.is_relative_to(root) for root in roots)]
+    if not inside:
+        allowed = ", ".join(str(root) for root in roots) or "none"
+        raise invalid(field, f"{path!r} lies outside the data roots ({allowed}); move the data below one of them")
+    return inside

@@ -5,7 +5,7 @@ from tasks.baselines import best_constant_letter, chance
 
 
 def question(letters: str, answer: str) -> Question:
-    return Question("q", "physics", "?", {letter: letter for letter in letters}, answer)
+    return Question("q", "physics", "?", answer, {letter: letter for letter in letters})
 
 
 def test_chance_is_the_mean_over_the_number_of_options() -> None:

@@ -40,8 +40,8 @@ def test_two_option_items(data: Path) -> None:
     assert task.verify(question, "<answer>C</answer>").outcome == "malformed"
 
 
-def test_limits_and_checker(data: Path) -> None:
-    task = physics(data, train_limit=2, test_limit=1, checker="strict_letter")
+def test_limits_and_verifier(data: Path) -> None:
+    task = physics(data, train_limit=2, test_limit=1, verifier="strict_letter")
     assert [q.id for q in task.train_questions()] == ["train-0", "train-1"]
     assert [q.id for q in task.test_questions()] == ["test-0"]
     assert task.verify(task.test_questions()[0], "<answer>A</answer>").outcome == "malformed"

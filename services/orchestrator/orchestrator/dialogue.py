@@ -2,10 +2,10 @@
 
 from typing import Any, Literal
 
-from contracts.episodes import Episode
+from contracts.episodes import Episode, Outcome
 from tasks.base import Message, Question
 
-EpisodeOutcome = Literal["correct", "wrong", "malformed", "truncated", "failed"]
+EpisodeOutcome = Outcome | Literal["failed"]
 
 
 def outcome_of(episode: Episode) -> EpisodeOutcome:

@@ -16,7 +16,7 @@ def list_episodes(
     context: typer.Context,
     job_id: JobId,
     step: Annotated[int | None, typer.Option(min=0, help="Only this training step.")] = None,
-    outcome: Annotated[str | None, typer.Option(help="correct, wrong, malformed, truncated or failed.")] = None,
+    outcome: Annotated[str | None, typer.Option(help="Of the last attempt: correct, wrong, malformed ...")] = None,
     purpose: Annotated[str, typer.Option(help="train or eval.")] = "train",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 20,
     url: Url = None,

@@ -9,9 +9,9 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.base import Message, Question, Verdict
-from tasks.letters import tolerant_letter
 from tasks.materials.prompts import Prompt, draw_asked
 from tasks.materials.table import LETTERS, Table, draw_table
+from tasks.verifiers import tolerant_letter
 
 
 class MaterialsOptions(BaseModel):
@@ -48,7 +48,7 @@ class MaterialsTask:
         return [{"role": "user", "content": question.text}]
 
     def verify(self, question: Question, answer_text: str) -> Verdict:
-        return tolerant_letter(answer_text, question.answer, question.options)
+        return tolerant_letter(question, answer_text)
 
     @cached_property
     def test_tables(self) -> frozenset[Table]:
@@ -85,4 +85,4 @@ def draw_prompts(stream: str, count: int, exclude: frozenset[Table]) -> list[Pro
 def _question(split: str, index: int, prompt: Prompt) -> Question:
     rows = zip(LETTERS, prompt.table.density, prompt.table.gap, strict=True)
     options = {str(letter): f"density {density} , gap {gap}" for letter, density, gap in rows}
-    return Question(f"materials-{split}-{index}", "materials", str(prompt), options, prompt.answer)
+    return Question(f"materials-{split}-{index}", "materials", str(prompt), prompt.answer, options)

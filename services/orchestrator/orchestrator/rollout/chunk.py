@@ -15,12 +15,10 @@ from structlog.contextvars import bind_contextvars
 
 from orchestrator.batches import Batches
 from orchestrator.rollout.contexts import JobContexts
-from orchestrator.rollout.episode import failed_episode, roll_out
+from orchestrator.rollout.episode import Parties, failed_episode, roll_out
 from orchestrator.rollout.metrics import RolloutMetrics
 from orchestrator.rollout.plan import Plan, plan_of
 from orchestrator.rollout.store import RENEW_SECONDS, Chunk, RolloutStore
-from orchestrator.rollout.student import Student
-from orchestrator.rollout.teacher import Teacher
 
 # A restarted Redis is back within seconds. Later, the finished episodes are given up: they are made again.
 APPEND_PATIENCE_SECONDS = 60.0
@@ -37,16 +35,14 @@ class ChunkRunner:
         store: RolloutStore,
         batches: Batches,
         contexts: JobContexts,
-        student: Student,
-        teacher: Teacher,
+        parties: Parties,
         slots: asyncio.Semaphore,
         metrics: RolloutMetrics,
     ) -> None:
         self.store = store
         self.batches = batches
         self.contexts = contexts
-        self.student = student
-        self.teacher = teacher
+        self.parties = parties
         self.slots = slots
         self.metrics = metrics
         self.rolling: set[asyncio.Task[None]] = set()
@@ -118,7 +114,7 @@ class ChunkRunner:
     async def _complete(self, plan: Plan, entry: ManifestEntry) -> Episode:
         """The episode; a defect in a task or of ours fails this one only, and is logged with its traceback."""
         started_at = time.time()
-        rolled = roll_out(plan, entry, self.student, self.teacher)
+        rolled = roll_out(plan, entry, self.parties)
         (outcome,) = await asyncio.gather(rolled, return_exceptions=True)
         if isinstance(outcome, Episode):
             if outcome.failure is not None:

@@ -39,10 +39,12 @@ class Dialogue:
         seed = attempt_seed(self.entry.seed, len(self.attempts) + 1)
         return Sampling(self.plan.max_answer_tokens, self.plan.temperature, seed)
 
-    def add_answer(self, answer: Answer) -> None:
-        """Verify an answer and append it as the student sampled it."""
-        text = self.plan.job.chat.text_of(answer.token_ids)
-        outcome = self._outcome(answer, text)
+    def text_of(self, answer: Answer) -> str:
+        """What the student wrote."""
+        return self.plan.job.chat.text_of(answer.token_ids)
+
+    def add_answer(self, answer: Answer, text: str, outcome: Outcome) -> None:
+        """Append an answer as the student sampled it."""
         self.attempts.append(
             Attempt(
                 token_ids=answer.token_ids,
@@ -115,11 +117,6 @@ class Dialogue:
             started_at=self.started_at,
             finished_at=time.time(),
         )
-
-    def _outcome(self, answer: Answer, text: str) -> Outcome:
-        if answer.finish_reason == "length":
-            return "truncated"
-        return self.plan.job.task.verify(self.question, text).outcome
 
     def _fits(self, token_ids: Sequence[int]) -> bool:
         room = self.plan.job.chat.context_length - self.plan.max_answer_tokens

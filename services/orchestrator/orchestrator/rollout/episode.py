@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 
 from contracts.episodes import Episode, Failure
 from contracts.manifests import ManifestEntry
@@ -9,17 +10,27 @@ from contracts.manifests import ManifestEntry
 from orchestrator.rollout.dialogue import Dialogue
 from orchestrator.rollout.plan import Plan
 from orchestrator.rollout.retries import RolloutError
-from orchestrator.rollout.student import Student
+from orchestrator.rollout.student import Answer, Student
 from orchestrator.rollout.teacher import Teacher
+from orchestrator.rollout.verification import Verification
 
 
-async def roll_out(plan: Plan, entry: ManifestEntry, student: Student, teacher: Teacher) -> Episode:
+@dataclass(frozen=True)
+class Parties:
+    """Who takes part in an episode beside its plan."""
+
+    student: Student
+    teacher: Teacher
+    verification: Verification
+
+
+async def roll_out(plan: Plan, entry: ManifestEntry, parties: Parties) -> Episode:
     """Make the episode of a manifest entry. One that cannot be completed is a recorded failure, with what was made."""
     dialogue = Dialogue(plan, entry)
     deadline = asyncio.get_running_loop().time() + plan.timeout_seconds
     try:
         async with asyncio.timeout_at(deadline):
-            await attempt_until_over(dialogue, student, teacher, deadline)
+            await attempt_until_over(dialogue, parties, deadline)
     except RolloutError as error:
         return dialogue.close(Failure(code=error.code, detail=error.detail))
     except TimeoutError:
@@ -46,14 +57,24 @@ def failed_episode(plan: Plan, entry: ManifestEntry, failure: Failure, started_a
     )
 
 
-async def attempt_until_over(dialogue: Dialogue, student: Student, teacher: Teacher, deadline: float) -> None:
+async def attempt_until_over(dialogue: Dialogue, parties: Parties, deadline: float) -> None:
     """c(k+1) = c(k) || y(k) || f(k) until an answer is right, K is reached, or another would not fit the context."""
     while True:
         policy = dialogue.plan.policy
-        answer = await student.answer(dialogue.context_ids, dialogue.sampling(), policy, deadline)
-        dialogue.add_answer(answer)
+        answer = await parties.student.answer(dialogue.context_ids, dialogue.sampling(), policy, deadline)
+        await verify(dialogue, answer, parties.verification)
         if dialogue.over:
             return
-        guidance = await teacher.guide(dialogue.guidance_request(), deadline)
+        guidance = await parties.teacher.guide(dialogue.guidance_request(), deadline)
         if not dialogue.add_guidance(guidance):
             return
+
+
+async def verify(dialogue: Dialogue, answer: Answer, verification: Verification) -> None:
+    """delta(k) = correct(y(k), G); an answer that hit the length limit counts as wrong (paper section 3)."""
+    text = dialogue.text_of(answer)
+    if answer.finish_reason == "length":
+        dialogue.add_answer(answer, text, "truncated")
+        return
+    outcome = await verification.check(dialogue.plan.job.spec.task, dialogue.question, text)
+    dialogue.add_answer(answer, text, outcome)

@@ -13,11 +13,13 @@ from orchestrator.batches import Batches
 from orchestrator.redis_client import connect
 from orchestrator.rollout.chunk import ChunkRunner
 from orchestrator.rollout.contexts import JobContexts
+from orchestrator.rollout.episode import Parties
 from orchestrator.rollout.http_client import open_session
 from orchestrator.rollout.metrics import RolloutMetrics
 from orchestrator.rollout.store import HEARTBEAT_EVERY_SECONDS, Chunk, RolloutStore
 from orchestrator.rollout.student import Student
 from orchestrator.rollout.teacher import Teacher
+from orchestrator.rollout.verification import Verification
 from orchestrator.store import Store
 from orchestrator.worker.settings import WorkerSettings
 
@@ -39,13 +41,18 @@ class Episodes:
         redis = connect(settings.redis_url)
         self._resources.push_async_callback(redis.aclose)
         session = await self._resources.enter_async_context(open_session())
+        verification = Verification(settings.data_roots)
+        self._resources.push_async_callback(verification.close)
         self.store = RolloutStore(redis)
         self.runner = ChunkRunner(
             store=self.store,
             batches=Batches(redis),
             contexts=JobContexts(Store(redis), settings.model_roots, settings.data_roots),
-            student=Student(session, settings.student_url),
-            teacher=Teacher(session, settings.gateway_url),
+            parties=Parties(
+                student=Student(session, settings.student_url),
+                teacher=Teacher(session, settings.gateway_url),
+                verification=verification,
+            ),
             slots=asyncio.Semaphore(settings.worker_episodes),
             metrics=self.metrics,
         )

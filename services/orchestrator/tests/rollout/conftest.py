@@ -8,8 +8,12 @@ import pytest
 from contracts.jobs import JobSpec
 from orchestrator.questions import load_questions
 from orchestrator.rollout.chat import StudentChat
+from orchestrator.rollout.episode import Parties
 from orchestrator.rollout.http_client import open_session
 from orchestrator.rollout.plan import JobContext
+from orchestrator.rollout.student import Student
+from orchestrator.rollout.teacher import Teacher
+from orchestrator.rollout.verification import Verification
 
 from .makers import byte_tokenizer, make_spec, save_student, word_tokenizer
 from .standins import Engine, Gateway
@@ -80,3 +84,15 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 @pytest.fixture
 def spec() -> JobSpec:
     return make_spec()
+
+
+@pytest.fixture
+async def verification() -> AsyncIterator[Verification]:
+    opened = Verification([])
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def parties(session: aiohttp.ClientSession, engine: Engine, gateway: Gateway, verification: Verification) -> Parties:
+    return Parties(Student(session, engine.url), Teacher(session, gateway.url), verification)

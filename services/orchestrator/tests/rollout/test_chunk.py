@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 import redis
 from contracts.episodes import Episode
@@ -15,16 +14,15 @@ from orchestrator.redis_client import connect
 from orchestrator.rollout import chunk as chunk_module
 from orchestrator.rollout.chunk import ChunkRunner
 from orchestrator.rollout.contexts import JobContexts
+from orchestrator.rollout.episode import Parties
 from orchestrator.rollout.metrics import RolloutMetrics
 from orchestrator.rollout.store import Chunk, RolloutStore
-from orchestrator.rollout.student import Student
-from orchestrator.rollout.teacher import Teacher
 from orchestrator.store import Store
 from prometheus_client import CollectorRegistry
 
 from .board import Board
 from .makers import make_manifest, make_spec
-from .standins import Engine, Gateway, status
+from .standins import Engine, status
 
 CHUNK = Chunk("job-1", "train", 1, 0)
 
@@ -45,9 +43,7 @@ def registry() -> CollectorRegistry:
 async def runner(
     redis_url: str,
     model_root: Path,
-    session: aiohttp.ClientSession,
-    engine: Engine,
-    gateway: Gateway,
+    parties: Parties,
     registry: CollectorRegistry,
 ) -> AsyncIterator[ChunkRunner]:
     connection = connect(redis_url)
@@ -55,8 +51,7 @@ async def runner(
         store=RolloutStore(connection),
         batches=Batches(connection),
         contexts=JobContexts(Store(connection), [model_root], []),
-        student=Student(session, engine.url),
-        teacher=Teacher(session, gateway.url),
+        parties=parties,
         slots=asyncio.Semaphore(8),
         metrics=RolloutMetrics(registry),
     )

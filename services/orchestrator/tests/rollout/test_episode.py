@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import aiohttp
 import pytest
 from contracts.episodes import Episode, Guidance
 from contracts.jobs import JobSpec
@@ -11,10 +10,8 @@ from contracts.methods import SocraticPO
 from contracts.trajectories import trajectory_of
 from orchestrator.rollout.chat import StudentChat
 from orchestrator.rollout.dialogue import attempt_seed
-from orchestrator.rollout.episode import roll_out
+from orchestrator.rollout.episode import Parties, roll_out
 from orchestrator.rollout.plan import plan_of
-from orchestrator.rollout.student import Student
-from orchestrator.rollout.teacher import Teacher
 
 from .conftest import Context
 from .makers import make_manifest, make_spec
@@ -24,19 +21,18 @@ from .standins import HINT, Engine, Gateway, status
 class Room:
     """Rolls out the first entry of a manifest."""
 
-    def __init__(self, session: aiohttp.ClientSession, engine: Engine, gateway: Gateway, job: Context) -> None:
-        self.session, self.engine, self.gateway, self.job = session, engine, gateway, job
+    def __init__(self, parties: Parties, engine: Engine, gateway: Gateway, job: Context) -> None:
+        self.parties, self.engine, self.gateway, self.job = parties, engine, gateway, job
 
     async def roll_out(self, spec: JobSpec, manifest: Manifest | None = None) -> Episode:
         manifest = manifest or make_manifest()
         plan = plan_of(self.job(spec), manifest)
-        student, teacher = Student(self.session, self.engine.url), Teacher(self.session, self.gateway.url)
-        return await roll_out(plan, manifest.entries[0], student, teacher)
+        return await roll_out(plan, manifest.entries[0], self.parties)
 
 
 @pytest.fixture
-def room(session: aiohttp.ClientSession, engine: Engine, gateway: Gateway, job: Context) -> Room:
-    return Room(session, engine, gateway, job)
+def room(parties: Parties, engine: Engine, gateway: Gateway, job: Context) -> Room:
+    return Room(parties, engine, gateway, job)
 
 
 def answer_ids(chat: StudentChat, letter: str) -> list[int]:
