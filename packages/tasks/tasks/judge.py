@@ -3,7 +3,7 @@
     python -m tasks.judge
 
 Reads one JSON object a line: `{"task": {"name", "options", "data_roots"}, "question": {...}, "answer_text": "..."}`.
-Writes one a line: `{"outcome": "correct"}`, or `{"error": "..."}` where the task's own code failed. Ends with its input.
+Writes `{"outcome": "correct"}`, or `{"error": "..."}` where the code of the task failed. Ends with its input.
 """
 
 import json
