@@ -57,6 +57,9 @@ class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     detail: str
 
 
+IN_FORM: tuple[Outcome, ...] = ("correct", "wrong")  # what counts for the format rate
+
+
 class Episode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One rollout. Invariant: len(guidances) == max(len(attempts) - 1, 0) unless `failure` is set."""
 

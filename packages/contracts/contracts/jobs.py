@@ -154,6 +154,36 @@ class EvaluationSpec(Spec):
     questions: int = Field(240, ge=1, description="Held-out questions, the first n of the task's test set.")
     max_attempts: int = Field(2, ge=1, le=16, description="K of guided accuracy.")
     temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy.")
+    samples: int = Field(
+        1,
+        ge=1,
+        le=256,
+        description="k: episodes of each question at that temperature, for mean@k and pass@n.",
+    )
+    greedy: bool = Field(False, description="Ask each question once more at temperature 0, reported apart.")
+
+    @model_validator(mode="after")
+    def samples_differ(self) -> "EvaluationSpec":
+        """Greedy samples are all the same."""
+        if self.temperature == 0 and (self.samples > 1 or self.greedy):
+            raise ValueError(
+                "temperature 0 always gives the same answer; set it above 0, or samples 1 and greedy false"
+            )
+        return self
+
+    @property
+    def episodes(self) -> int:
+        """Episodes of one evaluation."""
+        return self.questions * self.episodes_per_question
+
+    @property
+    def episodes_per_question(self) -> int:
+        """The sampled ones, then the greedy one if it is asked for."""
+        return self.samples + self.greedy
+
+    def temperature_of(self, sample: int) -> float:
+        """Of the episode with this index among those of its question."""
+        return self.temperature if sample < self.samples else 0.0
 
 
 class JobSpec(Spec):

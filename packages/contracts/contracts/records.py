@@ -30,6 +30,7 @@ class StepRecord(JsonRecord):
     unassisted_accuracy: float = Field(description="Share of episodes whose first attempt is right.")
     guided_accuracy: float = Field(description="Share of episodes with a right attempt within K.")
     format_rate: float = Field(description="Share of attempts in the required form.")
+    unverified_attempts: int = Field(0, description="Attempts whose check was ended by a deadline or failed.")
     mean_reward_raw: float
     mean_reward_decayed: float
     decay_factor: float = Field(description="mu after the first attempt: what a second-attempt success earns.")
@@ -68,23 +69,34 @@ class StepRecord(JsonRecord):
     memory_peak_bytes: int = Field(description="The largest so far, of this process.")
 
 
-class DomainAccuracy(JsonRecord):
-    """Accuracy on one domain of the held-out questions."""
+Interval = tuple[float, float]
+INTERVAL_HELP = "95 %: Wilson's, at the effective number of answers (answers to one question resemble each other)."
+
+
+class Accuracy(JsonRecord):
+    """Accuracy on held-out questions, of `samples` episodes each. Episodes that could not be completed are left out."""
 
     questions: int
-    unassisted_accuracy: float
-    guided_accuracy: float
+    unassisted_accuracy: float = Field(description="First attempts that are right; with k samples, mean@k.")
+    guided_accuracy: float = Field(description="Episodes with a right attempt within K.")
+    unassisted_interval: Interval = Field((0.0, 1.0), description=INTERVAL_HELP)
+    guided_interval: Interval = Field((0.0, 1.0), description=INTERVAL_HELP)
+    pass_at: dict[int, float] = Field(
+        {}, description="n -> chance that one of n first attempts is right; n = 1, 2, 4 ..."
+    )
+    greedy_accuracy: float | None = Field(
+        None, description="First attempts at temperature 0, where they were asked for."
+    )
 
 
-class EvaluationRecord(JsonRecord):
-    """Held-out accuracy of one policy version."""
+class EvaluationRecord(Accuracy):
+    """Held-out accuracy of one policy version, over all domains and by domain."""
 
     step: int
     policy_version: int
-    questions: int
+    samples: int = Field(1, description="k: sampled episodes of each question.")
     failed_episodes: int
-    unassisted_accuracy: float
-    guided_accuracy: float
-    format_rate: float
-    domains: dict[str, DomainAccuracy]
+    format_rate: float = Field(description="Share of attempts in the required form.")
+    unverified_attempts: int = Field(0, description="Attempts whose check was ended by a deadline or failed.")
+    domains: dict[str, Accuracy]
     seconds: float

@@ -97,7 +97,7 @@ class Driver:
         if len(failures) == len(episodes):
             detail = f"No question of the evaluation of policy {batch.step} could be completed: {failures[0].detail}"
             raise Problem(500, f"evaluation_failed_{failures[0].code}", detail)
-        record = evaluation_record(batch.step, episodes, questions.domains)
+        record = evaluation_record(batch.step, episodes, questions.domains, row.spec.evaluation.samples)
         await ledger.record_evaluation(row.id, record)
         self.metrics.show_evaluation(record)
 

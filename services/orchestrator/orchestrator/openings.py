@@ -21,7 +21,7 @@ def train_manifest(job_id: str, spec: JobSpec, question_ids: Sequence[str], step
 def evaluation_manifest(job_id: str, spec: JobSpec, question_ids: Sequence[str], version: int) -> Manifest:
     """The held-out questions asked of one policy version."""
     chosen = question_ids[: spec.evaluation.questions]
-    return _manifest(job_id, spec, "eval", version, version, chosen, 1)
+    return _manifest(job_id, spec, "eval", version, version, chosen, spec.evaluation.episodes_per_question)
 
 
 def _manifest(

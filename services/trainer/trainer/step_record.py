@@ -6,7 +6,7 @@ Axes: R rollouts, K attempts, T tokens of one trajectory.
 from typing import Any
 
 import numpy as np
-from contracts.episodes import Episode, Guidance
+from contracts.episodes import IN_FORM, Episode, Guidance
 from contracts.records import AttemptStats, StepRecord
 
 from trainer.batch import Batch
@@ -15,7 +15,6 @@ from trainer.memory import Memory
 from trainer.methods.annotation import Annotation
 from trainer.rewards import Flags, Floats
 
-IN_FORM = ("correct", "wrong")
 UNMEASURED: dict[str, Any] = {
     "seconds": 0.0,
     "phase_seconds": {},
@@ -40,6 +39,7 @@ def record_of(batch: Batch, annotation: Annotation, report: UpdateReport) -> Ste
         unassisted_accuracy=share([episode.unassisted for episode in batch.episodes]),
         guided_accuracy=share([episode.guided for episode in batch.episodes]),
         format_rate=share([attempt.outcome in IN_FORM for attempt in attempts]),
+        unverified_attempts=sum(attempt.outcome == "unverified" for attempt in attempts),
         mean_reward_raw=float(batch.rows.raw_RK[made_RK].mean()),
         mean_reward_decayed=float(annotation.rewards_RK[made_RK].mean()),
         decay_factor=annotation.factors[1],

@@ -23,6 +23,12 @@ class RolloutMetrics:
         self.seconds = Histogram(
             names.EPISODE_SECONDS, "Time to make an episode.", ["purpose"], buckets=SECONDS_BUCKETS, registry=registry
         )
+        self.unverified = Counter(
+            names.ANSWERS_UNVERIFIED_TOTAL,
+            "Answers whose check was ended by a deadline or failed.",
+            ["purpose"],
+            registry=registry,
+        )
         self.tokens = Counter(names.STUDENT_TOKENS_TOTAL, "Tokens sampled.", ["purpose"], registry=registry)
         self.in_flight = Gauge(names.EPISODES_IN_FLIGHT, "Episodes being made.", registry=registry)
 
@@ -30,4 +36,6 @@ class RolloutMetrics:
         """Count an episode that arrived for the first time."""
         self.episodes.labels(episode.purpose, outcome_of(episode)).inc()
         self.seconds.labels(episode.purpose).observe(episode.finished_at - episode.started_at)
+        unverified = sum(attempt.outcome == "unverified" for attempt in episode.attempts)
+        self.unverified.labels(episode.purpose).inc(unverified)
         self.tokens.labels(episode.purpose).inc(sum(len(attempt.token_ids) for attempt in episode.attempts))

@@ -32,10 +32,14 @@ class Plan:
     step: int
     policy: Policy
     max_attempts: int
-    temperature: float
     max_answer_tokens: int
     timeout_seconds: float
     teacher: TeacherSpec
+
+    def temperature_of(self, sample: int) -> float:
+        """Of the episode with this index among those of its question."""
+        spec = self.job.spec
+        return spec.evaluation.temperature_of(sample) if self.purpose == "eval" else spec.rollout.temperature
 
 
 def plan_of(job: JobContext, manifest: Manifest) -> Plan:
@@ -47,7 +51,6 @@ def plan_of(job: JobContext, manifest: Manifest) -> Plan:
         step=manifest.step,
         policy=Policy(job.job_id, manifest.policy_version),
         max_attempts=sampled.max_attempts,
-        temperature=sampled.temperature,
         max_answer_tokens=job.spec.rollout.max_answer_tokens,
         timeout_seconds=job.spec.rollout.episode_timeout_seconds,
         teacher=teacher_of(job.spec),

@@ -22,7 +22,7 @@ def teacher_plans(spec: JobSpec, question_bytes: int) -> list[dict[str, Any]]:
         "answer_bytes": spec.rollout.max_answer_tokens * BYTES_PER_ANSWER_TOKEN,
     }
     training = spec.training.steps * spec.episodes_per_step
-    evaluation = evaluations(spec.training.steps, spec.evaluation.every) * spec.evaluation.questions
+    evaluation = evaluations(spec.training.steps, spec.evaluation.every) * spec.evaluation.episodes
     return [
         {"episodes": training, "max_attempts": spec.rollout.max_attempts, **text},
         {"episodes": evaluation, "max_attempts": spec.evaluation.max_attempts, **text},
