@@ -11,6 +11,7 @@
 | manifest(id, purpose, step) | string | msgpack Manifest, written once |
 | stream(id, purpose) | stream | msgpack Episodes, field `episode`, appended once each |
 | index(id, purpose, step) | hash | episode id -> stream entry id: what has arrived |
+| credits(id, step) | hash | episode id -> msgpack EpisodeCredit: what the trainer gave its attempts |
 | dispatched(id, purpose, step) | hash | chunk -> Unix time of its last dispatch |
 | chunk_lease(id, purpose, step, chunk) | string | worker that is rolling the chunk out; expires |
 | rotation(id) | hash | control address of an engine replica -> Standing JSON: whose tokens count |
@@ -67,6 +68,10 @@ def stream(job_id: str, purpose: Purpose) -> str:
 
 def index(job_id: str, purpose: Purpose, step: int) -> str:
     return f"{job(job_id)}:index:{purpose}:{step}"
+
+
+def credits(job_id: str, step: int) -> str:
+    return f"{job(job_id)}:credits:{step}"
 
 
 def dispatched(job_id: str, purpose: Purpose, step: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 
 from contracts import keys
+from contracts.credit import EpisodeCredit, decode_credit
 from contracts.episodes import Episode, Purpose, decode_episode
 from contracts.manifests import Manifest, decode_manifest
 
@@ -42,6 +43,20 @@ class Batches:
         """The episode of a stream entry that exists."""
         page = await self._entries(keys.stream(job_id, purpose), [entry_id.encode()])
         return decode_episode(page[0][1][keys.EPISODE_FIELD.encode()])
+
+    async def of_ids(self, job_id: str, purpose: Purpose, step: int, ids: list[str]) -> dict[str, Episode]:
+        """Those of these episodes that arrived, by id."""
+        if not ids:
+            return {}
+        found = [entry for entry in await self.redis.hmget(keys.index(job_id, purpose, step), ids) if entry]
+        page = await self._entries(keys.stream(job_id, purpose), found)
+        episodes = [decode_episode(fields[keys.EPISODE_FIELD.encode()]) for _, fields in page]
+        return {episode.episode_id: episode for episode in episodes}
+
+    async def credits(self, job_id: str, step: int, ids: list[str]) -> dict[str, EpisodeCredit]:
+        """What the trainer gave these episodes, by id; none before the step is trained."""
+        found = await self.redis.hmget(keys.credits(job_id, step), ids) if ids else []
+        return {name: decode_credit(data) for name, data in zip(ids, found, strict=True) if data}
 
     async def of_step(self, job_id: str, purpose: Purpose, step: int) -> list[Episode]:
         """Every episode of the step that arrived, in order of arrival."""

@@ -20,8 +20,18 @@ class Neighbours:
 
     async def teachers(self) -> dict[str, dict[str, Any]]:
         """The gateway's built-in providers and named teachers, each with `available` and `detail`."""
+        return {teacher.get("name") or teacher["provider"]: teacher for teacher in await self.staff()}
+
+    async def staff(self) -> list[dict[str, Any]]:
+        """The same as the gateway lists them."""
         answer = await self._get("teacher_gateway", f"{self.gateway_url}/v1/teachers")
-        return {teacher.get("name") or teacher["provider"]: teacher for teacher in answer.get("data", [])}
+        listed: list[dict[str, Any]] = answer.get("data", [])
+        return listed
+
+    async def traffic(self) -> dict[str, dict[str, Any]]:
+        """What each provider's gate holds at this moment, by provider."""
+        answer = await self._get("teacher_gateway", f"{self.gateway_url}/v1/traffic")
+        return {gate["provider"]: gate for gate in answer.get("data", [])}
 
     async def forecast(self, teacher: dict[str, Any], plans: list[dict[str, Any]]) -> dict[str, Any] | None:
         """What the teacher will cost; None when the gateway does not say: a forecast is no check."""

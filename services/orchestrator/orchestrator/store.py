@@ -100,6 +100,12 @@ class Store:
         entries = await self.redis.xrange(keys.events(job_id), start, "+", limit) or []
         return [(entry_id.decode(), decode_event(fields[EVENT_FIELD.encode()])) for entry_id, fields in entries]
 
+    async def newest_events(self, job_id: str, before: str | None, limit: int) -> list[tuple[str, Event]]:
+        """At most `limit` events older than the id `before`, newest first."""
+        start = f"({before}" if before else "+"
+        entries = await self.redis.xrevrange(keys.events(job_id), start, "-", limit) or []
+        return [(entry_id.decode(), decode_event(fields[EVENT_FIELD.encode()])) for entry_id, fields in entries]
+
     async def steps(self, job_id: str) -> list[StepRecord]:
         """Every trained step, in order."""
         records = await self.redis.hvals(keys.steps(job_id))

@@ -2,12 +2,16 @@
 
 from typing import Annotated, Literal
 
+from contracts.budgets import Caps
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from teacher_gateway.check import Check, check_all
 from teacher_gateway.gateway import Gateway
+from teacher_gateway.money.ledger import Ledger
+from teacher_gateway.money.routes import Used, ledger_errors, ledger_if_any, used
+from teacher_gateway.teachers_file import Limits
 
 router = APIRouter(prefix="/v1", tags=["guidance"])
 
@@ -20,6 +24,11 @@ class Teacher(BaseModel):
     available: bool
     detail: str
     ladder: list[str] = []
+    account: str | None = Field(None, description="Of a named teacher: its provider in the teachers file.")
+    model: str | None = None
+    limits: Limits | None = None
+    budget: Caps | None = Field(None, description="What all jobs together may spend with its account.")
+    spent: Used | None = Field(None, description="What they spent there; null where no ledger is kept.")
 
 
 class TeacherList(BaseModel):
@@ -76,9 +85,22 @@ async def give_guidance(guidance: GuidanceRequest, gateway: ServedGateway) -> Gu
 
 
 @router.get("/teachers")
-async def list_teachers(gateway: ServedGateway) -> TeacherList:
+async def list_teachers(
+    gateway: ServedGateway, ledger: Annotated[Ledger | None, Depends(ledger_if_any)]
+) -> TeacherList:
     """What a job can ask for here: the built-in providers, then the named teachers of the teachers file."""
-    return TeacherList(data=[*map(Teacher.model_validate, gateway.staff.listing())])
+    teachers = [*map(Teacher.model_validate, gateway.staff.listing())]
+    if ledger is None:
+        return TeacherList(data=teachers)
+    with ledger_errors():
+        spent = {name: await ledger.spending(f"provider:{name}") for name in {*map(account_of, teachers)}}
+    shown = [it.model_copy(update={"spent": used(spent[account_of(it)].settled)}) for it in teachers]
+    return TeacherList(data=shown)
+
+
+def account_of(teacher: Teacher) -> str:
+    """Under which name its spending is kept."""
+    return teacher.account or teacher.provider
 
 
 @router.post("/teachers/check")

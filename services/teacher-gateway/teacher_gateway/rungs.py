@@ -59,17 +59,21 @@ class Staff:
             for name, entry in self.registry.items()
             if entry.settings is None
         ]
-        named = [
-            {
-                "provider": "named",
-                "name": name,
-                "available": self.entry(name).provider is not None,
-                "detail": f"{teacher.model}, {self.entry(name).detail}",
-                "ladder": list(teacher.ladder),
-            }
-            for name, teacher in self.teachers.items()
-        ]
-        return [*built_in, *named]
+        return [*built_in, *(self._listed(name, teacher) for name, teacher in self.teachers.items())]
+
+    def _listed(self, name: str, teacher: NamedTeacher) -> dict[str, Any]:
+        entry = self.entry(name)
+        return {
+            "provider": "named",
+            "name": name,
+            "available": entry.provider is not None,
+            "detail": f"{teacher.model}, {entry.detail}",
+            "ladder": list(teacher.ladder),
+            "account": teacher.provider,
+            "model": teacher.model,
+            "limits": entry.settings.limits if entry.settings else None,
+            "budget": entry.settings.budget if entry.settings else None,
+        }
 
     def _named(self, name: str, request: GuidanceRequest) -> Rung:
         teacher, entry = self.teachers[name], self.entry(name)

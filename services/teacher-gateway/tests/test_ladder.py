@@ -77,6 +77,25 @@ async def test_named_teachers_are_listed(
     assert listed["frontier"]["ladder"] == ["local", "retry"]
     assert listed["frontier"]["available"] is True
     assert listed["local"]["detail"] == f"small, openai_compatible at {server.base_url}"
+    assert (listed["local"]["account"], listed["local"]["model"]) == ("near", "small")
+    assert listed["local"]["limits"] == {"requests_per_minute": None, "tokens_per_minute": None, "max_in_flight": None}
+    assert listed["local"]["spent"] is None
+
+
+async def test_teachers_show_what_their_account_spent_and_may_spend(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str
+) -> None:
+    account = {"kind": "openai_compatible", "base_url": (await start_teacher(OK)).base_url, "budget": {"requests": 5}}
+    account["limits"] = {"requests_per_minute": 60}
+    file = {"providers": {"near": account}, "teachers": {"local": {"provider": "near", "model": "small"}}}
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump(file))
+    gateway = await start_gateway(teachers_file=tmp_path / "t.yaml", redis_url=redis_url)
+    await gateway.post("/v1/guidance", json=guidance_request({"name": "local"}))
+    listed = {row["name"] or row["provider"]: row for row in (await gateway.get("/v1/teachers")).json()["data"]}
+    assert listed["local"]["spent"]["requests"] == 1
+    assert listed["local"]["budget"]["requests"] == 5
+    assert listed["local"]["limits"]["requests_per_minute"] == 60
+    assert listed["retry"]["spent"]["requests"] == 0
 
 
 async def test_the_job_named_a_teacher_that_nobody_knows(start_gateway: StartGateway) -> None:

@@ -14,6 +14,7 @@ from trainer.archive import archive_batch
 from trainer.batch import assemble
 from trainer.checkpoint import Checkpoint, CheckpointState
 from trainer.collector import Collector
+from trainer.credit import credits_of
 from trainer.memory import memory_now
 from trainer.methods import annotate
 from trainer.methods.annotation import MethodState
@@ -90,6 +91,7 @@ class TrainingLoop:
             report = self.learner.update(batch, annotation)
             self.method_state = annotation.state
         self.vigil.check()
+        self.observers.step_credited(step, credits_of(batch, annotation))
         record, opened = record_of(batch, annotation, report), opened_at(episodes)
         self.consumed[step] = [episode.episode_id for episode in episodes]
         self.commit(step, record, opened)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
+from contracts.credit import EpisodeCredit
 from contracts.events import BatchCold, BatchZeroGradient, Event, StepTrained
 from contracts.records import StepRecord
 
@@ -35,6 +36,10 @@ class Observers:
         self.store.emit(self.job_id, event)
         self.meters.on_event(event)
         log.info(getattr(event, "type", "event"), **event.model_dump(exclude={"type", "at"}))
+
+    def step_credited(self, step: int, credits: dict[str, EpisodeCredit]) -> None:
+        """The learning rule has judged every attempt of the batch."""
+        self.store.keep_credits(self.job_id, step, credits)
 
     def step_trained(self, record: StepRecord) -> None:
         """A step was trained and published. A replayed step is told once only."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import redis
 from contracts import keys, scripts
+from contracts.credit import EpisodeCredit, encode_credit
 from contracts.errors import Problem
 from contracts.events import EVENT_FIELD, EpisodeRejected, Event, StatusChanged, encode_event
 from contracts.jobs import JobSpec
@@ -160,6 +161,10 @@ class Store:
         """Held-out unassisted accuracy by policy version, of those that were evaluated."""
         records = map(EvaluationRecord.model_validate_json, self.redis.hvals(keys.evaluations(job_id)))
         return {record.policy_version: record.unassisted_accuracy for record in records}
+
+    def keep_credits(self, job_id: str, step: int, credits: dict[str, EpisodeCredit]) -> None:
+        """What the episodes of a step were given. A replayed step writes the same again."""
+        self.redis.hset(keys.credits(job_id, step), mapping={name: encode_credit(it) for name, it in credits.items()})
 
     def set_policy_version(self, job_id: str, version: int) -> None:
         """The engine is proved to serve this version."""

@@ -12,8 +12,10 @@ from fastapi import Depends, Query, Request
 from orchestrator.batches import Batches
 from orchestrator.checkpoints import CheckpointShelf
 from orchestrator.job_row import JobRow
+from orchestrator.neighbours import Neighbours
 from orchestrator.questions import QuestionShelf
 from orchestrator.store import Store
+from orchestrator.token_texts import TokenTexts
 from orchestrator.validation.validator import Validator
 
 Item = TypeVar("Item")
@@ -29,6 +31,8 @@ class Services:
     shelf: QuestionShelf
     validator: Validator
     checkpoints: CheckpointShelf
+    token_texts: TokenTexts
+    neighbours: Neighbours
 
 
 def services_of(request: Request) -> Services:

@@ -38,13 +38,25 @@ async def list_episodes(
 
 
 @router.get("/episodes/{episode_id:path}")
-async def get_episode(services: Deps, episode_id: str) -> dict[str, Any]:
-    """One episode: question, dialogue, and every attempt with tokens, log-probabilities and policy versions."""
-    job_id, purpose, _ = parse_episode_id(episode_id)
+async def get_episode(
+    services: Deps,
+    episode_id: str,
+    tokens: Annotated[bool, Query(description="Add the text of every token of the attempts.")] = False,
+) -> dict[str, Any]:
+    """One episode: question, dialogue, and every attempt with tokens, log-probabilities, policy versions and credit.
+
+    `credit` has the decayed reward and the advantages of each attempt; null until the step is trained.
+    """
+    job_id, purpose, step = parse_episode_id(episode_id)
     entry = await entry_of(services.batches, episode_id)
     episode = await services.batches.episode_at(job_id, purpose, entry)
     row = await job_of(job_id, services)
-    return await whole(services.shelf, row, episode)
+    credits = await services.batches.credits(job_id, step, [episode_id]) if purpose == "train" else {}
+    return {
+        **await whole(services.shelf, row, episode),
+        "credit": plain(credits[episode_id]) if episode_id in credits else None,
+        "tokens": await services.token_texts.of(row.spec.student.model, episode) if tokens else None,
+    }
 
 
 async def whole(shelf: QuestionShelf, row: JobRow, episode: Episode) -> dict[str, Any]:

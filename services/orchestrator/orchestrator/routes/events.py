@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from contracts.events import Event
 from contracts.statuses import TERMINAL
@@ -27,9 +27,18 @@ After = Annotated[str | None, Query(pattern=EVENT_ID, description="Event id: onl
 
 
 @router.get("")
-async def list_events(row: JobOfPath, services: Deps, after: After = None, limit: Limit = 100) -> Page[dict[str, Any]]:
-    """Events, oldest first."""
-    found = await services.store.events(row.id, after, limit + 1)
+async def list_events(
+    row: JobOfPath,
+    services: Deps,
+    after: After = None,
+    limit: Limit = 100,
+    order: Annotated[
+        Literal["asc", "desc"], Query(description="`desc`: newest first; `after` goes further back.")
+    ] = "asc",
+) -> Page[dict[str, Any]]:
+    """Events, oldest first unless told otherwise."""
+    read = services.store.events if order == "asc" else services.store.newest_events
+    found = await read(row.id, after, limit + 1)
     return page([event_view(*item) for item in found], [event_id for event_id, _ in found], limit)
 
 

@@ -1,5 +1,7 @@
 """HTTP of the money: what was spent, and what will be."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Literal
 
 from contracts.errors import Problem
@@ -47,9 +49,24 @@ class ForecastRequest(BaseModel):
     plans: list[Plan] = Field(min_length=1, max_length=16, description="Training, and evaluations.")
 
 
+async def ledger_if_any(request: Request) -> Ledger | None:
+    """The ledger, where this gateway has one."""
+    ledger: Ledger | None = request.app.state.ledger
+    return ledger
+
+
+@contextmanager
+def ledger_errors() -> Iterator[None]:
+    """A ledger that does not answer becomes a 503."""
+    try:
+        yield
+    except RedisError as error:
+        raise Problem(503, "ledger_unreachable", "The ledger (Redis) does not answer.", retry_after=1) from error
+
+
 async def ledger_of(request: Request) -> Ledger:
     """The ledger. Raises a 409 where this gateway has none."""
-    ledger: Ledger | None = request.app.state.ledger
+    ledger = await ledger_if_any(request)
     if ledger is None:
         raise Problem(409, "no_ledger", "This gateway counts no spending; set TEACHER_GATEWAY_REDIS_URL.")
     return ledger
@@ -60,14 +77,12 @@ async def read_budget(
     job_id: str, ledger: Annotated[Ledger, Depends(ledger_of)], episodes: Annotated[bool, Query()] = False
 ) -> Budget:
     """Spending of a job by teacher, provider, step and episode; zeros for a job that asked no teacher yet."""
-    try:
+    with ledger_errors():
         spending, costs = await ledger.spending(f"job:{job_id}"), await ledger.costs(job_id)
-    except RedisError as error:
-        raise Problem(503, "ledger_unreachable", "The ledger (Redis) does not answer.", retry_after=1) from error
     return Budget(
         job_id=job_id,
-        settled=_used(spending.settled),
-        held=_used(spending.held),
+        settled=used(spending.settled),
+        held=used(spending.held),
         usd_by_teacher=_below(costs, "teacher/"),
         usd_by_provider=_below(costs, "provider/"),
         usd_by_step=_below(costs, "step/"),
@@ -85,7 +100,8 @@ async def forecast_spending(asked: ForecastRequest, request: Request) -> Forecas
     )
 
 
-def _used(amount: Amount) -> Used:
+def used(amount: Amount) -> Used:
+    """As users read it."""
     return Used(usd=amount.usd, tokens=amount.tokens, requests=amount.requests)
 
 

@@ -1,0 +1,35 @@
+"""The attempts of a step: the batch as a grid."""
+
+from typing import Annotated, Any
+
+from contracts.errors import Problem
+from contracts.views import Page
+from fastapi import APIRouter, Query
+
+from orchestrator.attempts import attempt_rows
+from orchestrator.routes.common import Deps, JobOfPath, Limit, page
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
+
+
+@router.get("/steps/{step}/attempts")
+async def list_attempts(
+    row: JobOfPath,
+    services: Deps,
+    step: int,
+    after: Annotated[str | None, Query(description="Episode id: only later entries of the manifest.")] = None,
+    limit: Limit = 256,
+) -> Page[dict[str, Any]]:
+    """Every episode of the step in manifest order with the outcome, rewards and advantage of its attempts."""
+    manifest = await services.batches.manifest(row.id, "train", step)
+    if manifest is None:
+        raise Problem(404, "step_not_found", f"Step {step} of job {row.id} was not opened yet.", field="step")
+    ids = [entry.episode_id for entry in manifest.entries]
+    if after is not None and after not in ids:
+        raise Problem(422, "invalid_request", "after: give the last_id of the page before", field="after")
+    start = ids.index(after) + 1 if after else 0
+    entries = manifest.entries[start : start + limit + 1]
+    wanted = [entry.episode_id for entry in entries]
+    episodes = await services.batches.of_ids(row.id, "train", step, wanted)
+    credits = await services.batches.credits(row.id, step, wanted)
+    return page(attempt_rows(entries, episodes, credits), wanted, limit)
