@@ -1,0 +1,61 @@
+// Pause, resume, cancel: what the job's status allows.
+
+import { post } from "../api.js";
+import { announce, fill, h } from "../dom.js";
+import { TERMINAL } from "./status.js";
+
+const PAUSABLE = new Set(["queued", "running"]);
+const RESUMABLE = new Set(["paused", "pausing"]);
+
+/** Buttons in `container`; `done` gets the job as the server answered. */
+export function controls(container, job, done) {
+  const problem = h("p", { class: "field-error", role: "alert" });
+  const button = (action, label, kind = "") =>
+    h("button", { type: "button", class: kind, dataset: { action }, onclick: (event) => act(event.target, action) }, label);
+
+  async function act(pressed, action) {
+    if (action === "cancel" && !(await confirmed(job))) return;
+    pressed.disabled = true;
+    problem.textContent = "";
+    try {
+      done(await post(`/v1/jobs/${job.id}/${action}`));
+      announce(`${job.name}: ${action} asked for`);
+    } catch (error) {
+      problem.textContent = error.message;
+    } finally {
+      pressed.disabled = false;
+    }
+  }
+
+  const live = !TERMINAL.has(job.status) && job.status !== "cancelling";
+  fill(
+    container,
+    PAUSABLE.has(job.status) ? button("pause", "Pause") : null,
+    RESUMABLE.has(job.status) ? button("resume", "Resume", "primary") : null,
+    live ? button("cancel", "Cancel", "danger") : null,
+    h("a", { class: "button", href: `/new?from=${encodeURIComponent(job.id)}` }, "Clone"),
+    problem,
+  );
+}
+
+function confirmed(job) {
+  const dialog = h(
+    "dialog",
+    { class: "dialog", "aria-labelledby": "cancel-title" },
+    h(
+      "form",
+      { method: "dialog" },
+      h("h2", { id: "cancel-title" }, `Cancel ${job.name}?`),
+      h("p", {}, "Training stops for good. Checkpoints, episodes and curves stay."),
+      h("div", { class: "actions" }, h("button", { class: "danger", value: "yes" }, "Cancel the job"), h("button", { value: "no", class: "quiet" }, "Keep it running")),
+    ),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
+  });
+}

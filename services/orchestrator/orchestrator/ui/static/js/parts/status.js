@@ -1,0 +1,35 @@
+// A job's status as people see it.
+
+import { h } from "../dom.js";
+import { share, duration } from "../format.js";
+
+export const TERMINAL = new Set(["succeeded", "failed", "cancelled"]);
+
+export function statusBadge(status) {
+  return h("span", { class: `badge status-${status}` }, h("span", { class: "dot", "aria-hidden": "true" }), status);
+}
+
+export function progressBar(job) {
+  const { step, steps } = job.progress;
+  return h(
+    "div",
+    { class: "progress", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": steps, "aria-valuenow": step, "aria-label": `Steps of ${job.name}` },
+    h("div", { class: `progress-done status-${job.status}`, style: { width: `${(100 * step) / steps}%` } }),
+  );
+}
+
+/** What the job does at this moment, or why it stands still. */
+export function doing(job) {
+  if (job.error) return job.error.detail || job.error.code;
+  if (job.wait_reason) return job.wait_reason;
+  return TERMINAL.has(job.status) ? "" : "starting";
+}
+
+export function timeLeft(job) {
+  if (TERMINAL.has(job.status)) {
+    return job.started_at && job.finished_at ? `took ${duration(job.finished_at - job.started_at)}` : "";
+  }
+  return job.progress.seconds_left === null ? "" : `${duration(job.progress.seconds_left)} left`;
+}
+
+export const heldOut = (job) => share(job.progress.evaluation_unassisted_accuracy);
