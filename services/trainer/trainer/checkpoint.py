@@ -8,12 +8,13 @@ from contracts.policies import checkpoint_directory, checkpoint_steps
 from contracts.records import JsonRecord, StepRecord
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from servicekit.checksums import damage_in, sha256_of
 from torch import Tensor
 
 from trainer.durable import remove_unfinished, remove_whole, whole_directory
 from trainer.failures import JobFailure
+from trainer.tensor_files import write_tensors
 
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.safetensors"
@@ -50,8 +51,8 @@ def save(data_root: Path, checkpoint: Checkpoint) -> str:
     """Commit it. Returns the SHA-256 of its weights. Raises OSError; then no part of it is seen."""
     state = checkpoint.state
     with whole_directory(checkpoint_directory(data_root, state.job_id, state.step)) as directory:
-        save_file(checkpoint.weights, directory / WEIGHTS, metadata={"format": "pt"})
-        save_file({**checkpoint.optimizer, RANDOM_STATE: checkpoint.random_state}, directory / OPTIMIZER)
+        write_tensors(directory / WEIGHTS, checkpoint.weights, metadata={"format": "pt"})
+        write_tensors(directory / OPTIMIZER, {**checkpoint.optimizer, RANDOM_STATE: checkpoint.random_state})
         (directory / STATE).write_text(state.model_dump_json(indent=1))
         return sha256_of(directory / WEIGHTS)
 

@@ -4,10 +4,9 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
-from safetensors.torch import save_file
-
 from trainer.durable import remove_unfinished, remove_whole, whole_directory
 from trainer.policy import Policy
+from trainer.tensor_files import write_tensors
 
 WEIGHTS_FILE = "model.safetensors"
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth")
@@ -21,9 +20,17 @@ def write_policy(policy: Policy, base: Path, directory: Path) -> None:
     Not forced to the disk: a checkpoint holds the same weights, and engines compare the checksum before they serve.
     """
     with whole_directory(directory, forced=False) as unfinished:
-        ignored = shutil.ignore_patterns(*WEIGHT_FILES)
-        shutil.copytree(base, unfinished, ignore=ignored, dirs_exist_ok=True)
-        save_file(policy.weights(), unfinished / WEIGHTS_FILE, metadata={"format": "pt"})
+        copy_all_but_weights(base, unfinished)
+        write_tensors(unfinished / WEIGHTS_FILE, policy.weights(), metadata={"format": "pt"})
+
+
+def copy_all_but_weights(base: Path, into: Path) -> None:
+    """Raises OSError at the first file that cannot be copied (shutil.copytree would hide what the system said)."""
+    for source in sorted(base.rglob("*")):
+        if source.is_file() and not any(source.match(pattern) for pattern in WEIGHT_FILES):
+            target = into / source.relative_to(base)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target)
 
 
 def collect_old(parent: Path, kept: Collection[int]) -> None:
