@@ -28,7 +28,16 @@ def read_settings(context: typer.Context) -> None:
     context.obj = ClientSettings()
 
 
-JOB_COMMANDS: list[Callable[..., None]] = [jobs.submit, jobs.jobs, jobs.watch, jobs.cancel, jobs.events, jobs.tasks]
+JOB_COMMANDS: list[Callable[..., None]] = [
+    jobs.submit,
+    jobs.jobs,
+    jobs.watch,
+    jobs.pause,
+    jobs.resume,
+    jobs.cancel,
+    jobs.events,
+    jobs.tasks,
+]
 STACK_COMMANDS: list[Callable[..., None]] = [run.demo, run.run, stack.up, stack.down, stack.status]
 for command in STACK_COMMANDS + JOB_COMMANDS:
     app.command()(command)

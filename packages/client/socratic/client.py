@@ -83,6 +83,14 @@ class Client:
         """End a job; a 409 Problem when it has ended by itself."""
         return Job.model_validate(self._post(f"/v1/jobs/{job_id}/cancel"))
 
+    def pause(self, job_id: str) -> Job:
+        """Stop a running job at its next clean point; a 409 Problem when it does not run."""
+        return Job.model_validate(self._post(f"/v1/jobs/{job_id}/pause"))
+
+    def resume(self, job_id: str) -> Job:
+        """Queue a paused job again, exactly where it stopped; a 409 Problem when it has ended."""
+        return Job.model_validate(self._post(f"/v1/jobs/{job_id}/resume"))
+
     def steps(self, job_id: str) -> list[StepRecord]:
         """Every trained step, in order."""
         return self._all(f"/v1/jobs/{job_id}/steps", StepRecord)

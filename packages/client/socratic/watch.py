@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from contracts.errors import Problem
-from contracts.statuses import TERMINAL
+from contracts.statuses import TERMINAL, JobStatus
 from contracts.views import Job
 
 from socratic.client import Client
@@ -18,7 +18,10 @@ STALL_SECONDS = 4200.0
 
 
 def watch(client: Client, job_id: str, show: Callable[[Job], None], stall_seconds: float = STALL_SECONDS) -> Job:
-    """The job once it has ended. Raises Problem when nobody answers any more or nothing about the job changes."""
+    """The job once it has ended. Raises Problem when nobody answers any more or nothing about the job changes.
+
+    A paused job may wait for its user as long as it likes.
+    """
     seen: Job | None = None
     answered = changed = time.monotonic()
     while True:
@@ -30,7 +33,7 @@ def watch(client: Client, job_id: str, show: Callable[[Job], None], stall_second
                 raise
         else:
             answered = now
-            if seen is None or job != seen:
+            if seen is None or job != seen or job.status == JobStatus.PAUSED:
                 changed, seen = now, job
             show(job)
             if job.status in TERMINAL:

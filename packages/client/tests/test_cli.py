@@ -29,6 +29,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 COMMANDS = ["demo", "run", "up", "down", "status", "submit", "jobs", "watch", "cancel", "events", "tasks"]
+COMMANDS += ["pause", "resume"]
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "episodes list", "episodes show", "teachers check", "data sciknoweval"])
@@ -190,9 +191,10 @@ def test_jobs_and_tasks_are_listed(run: Run, orchestrator, answer, make_job) -> 
     assert "seed: Draws the questions. (default 0)" in run("tasks", "--url", orchestrator.url).stdout
 
 
-def test_cancel_shows_the_new_status(run: Run, orchestrator, answer, make_job) -> None:
-    orchestrator.on("/v1/jobs/job-1/cancel", answer(make_job(status="cancelling").model_dump(mode="json"), 202))
-    assert run("cancel", "job-1", "--url", orchestrator.url).stdout == "job-1: cancelling\n"
+@pytest.mark.parametrize(("command", "status"), [("cancel", "cancelling"), ("pause", "pausing"), ("resume", "queued")])
+def test_the_new_status_is_shown(run: Run, orchestrator, answer, make_job, command: str, status: str) -> None:
+    orchestrator.on(f"/v1/jobs/job-1/{command}", answer(make_job(status=status).model_dump(mode="json"), 202))
+    assert run(command, "job-1", "--url", orchestrator.url).stdout == f"job-1: {status}\n"
 
 
 def test_a_stack_that_failed_is_remembered(run: Run, tmp_path: Path) -> None:

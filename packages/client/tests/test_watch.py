@@ -42,6 +42,12 @@ def test_a_job_that_stands_still_is_given_up_with_what_it_waits_for(client, orch
         watch(client, "job-1", lambda job: None, stall_seconds=0.05)
 
 
+def test_a_paused_job_may_wait_for_its_user(client, orchestrator, answer, make_job) -> None:
+    paused, ended = (answer(make_job(status=status).model_dump(mode="json")) for status in ("paused", "succeeded"))
+    orchestrator.on("/v1/jobs/job-1", *[paused] * 8, ended)
+    assert watch(client, "job-1", lambda job: None, stall_seconds=0.05).status == "succeeded"
+
+
 def test_an_unknown_job_is_an_error_at_once(client, orchestrator, answer) -> None:
     orchestrator.on("/v1/jobs/job-1", answer({"detail": "no such job"}, 404))
     with pytest.raises(Problem, match="no such job"):

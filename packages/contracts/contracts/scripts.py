@@ -12,14 +12,16 @@ redis.call('HSET', KEYS[1], ARGV[1], entry)
 return {entry, 1}
 """
 
-# KEYS: job, events. ARGV: target status, allowed sources (comma separated), time, event payload, reason (JSON or '').
-# Returns {changed, status before}: compare-and-set of the status together with its event.
+# KEYS: job, events. ARGV: target status, allowed sources (comma separated), time, event payload, reason (JSON or ''),
+# then field, value, ... of the job. Returns {changed, status before}: compare-and-set of the status with its event.
+# contracts.transitions builds the arguments.
 TRANSITION = """
 local current = redis.call('HGET', KEYS[1], 'status')
 if not current then return {0, ''} end
 if not string.find(',' .. ARGV[2] .. ',', ',' .. current .. ',', 1, true) then return {0, current} end
 redis.call('HSET', KEYS[1], 'status', ARGV[1], 'updated_at', ARGV[3])
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'error', ARGV[5]) end
+for i = 6, #ARGV - 1, 2 do redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1]) end
 redis.call('XADD', KEYS[2], '*', 'event', ARGV[4])
 return {1, current}
 """

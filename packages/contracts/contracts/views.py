@@ -50,6 +50,9 @@ class Job(View):
     name: str
     status: JobStatus
     wait_reason: str | None = None
+    pause_reason: str | None = Field(
+        None, description="Why it is pausing or paused: `user`, `budget_exhausted` or `disk_full`."
+    )
     created_at: float
     started_at: float | None = None
     finished_at: float | None = None

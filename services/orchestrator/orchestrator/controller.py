@@ -75,6 +75,8 @@ class Controller:
         row = await self.store.job(active) if active else None
         if row is not None and row.status == JobStatus.RUNNING:
             await self.driver.drive(ledger, row)
+        elif row is not None and row.status == JobStatus.PAUSING:
+            await self.driver.settle(ledger, row)
         await self.observe(row)
 
     async def cancel(self, ledger: Ledger, live: list[LiveJob]) -> list[LiveJob]:

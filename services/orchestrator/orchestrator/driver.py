@@ -28,6 +28,10 @@ from orchestrator.schedule import (
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.watch import Watch
 
+# Workers stop within seconds, a trainer when its update is done, which takes minutes for a large model. Whoever is
+# frozen for longer finds, when it comes back, that the job is not running or has taken another seat.
+PAUSE_SECONDS = 900.0
+
 log = structlog.get_logger()
 
 
@@ -113,12 +117,25 @@ class Driver:
                 self.metrics.redispatches.labels(batch.purpose).inc()
                 await ledger.tell_redispatch(job_id, batch.purpose, batch.step, due.chunk, due.missing)
 
+    async def settle(self, ledger: Ledger, row: JobRow) -> None:
+        """Let a pausing job come to rest: it is paused when neither workers nor trainer are at it any more."""
+        at_work = await self.watch.at_work(row)
+        waited = self.patience.waited((row.id, row.seat, "pausing"), time.monotonic())
+        if at_work is not None and waited < PAUSE_SECONDS:
+            text = f"pausing: {at_work} stop at the next clean point"
+            if row.wait_reason != text:
+                await ledger.say(row.id, text)
+            return
+        for batch in await self.watch.open_batches(row):
+            await ledger.forget_dispatch(row.id, batch.purpose, batch.step)
+        await ledger.rest(row)
+
     async def report(self, ledger: Ledger, row: JobRow, state: JobState) -> None:
         """Show what the job waits for, and fail it when that has taken too long."""
         wait = waiting_for(state)
         if row.wait_reason != wait.text:
             await ledger.say(row.id, wait.text)
-        waited = self.patience.waited((row.id, wait.kind, wait.mark), time.monotonic())
+        waited = self.patience.waited((row.id, row.seat, wait.kind, wait.mark), time.monotonic())
         deadline = deadline_of(wait, row.spec, self.settings)
         if waited > deadline.seconds:
             detail = f"{wait.text}: no progress for {waited:.0f} s; {deadline.advice}."

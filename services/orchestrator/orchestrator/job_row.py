@@ -11,7 +11,11 @@ from contracts.statuses import JobStatus
 
 @dataclass(frozen=True)
 class JobRow:
-    """The fields of the job hash; times are Unix seconds. `policy_version` is None until the engine was proved once."""
+    """The fields of the job hash; times are Unix seconds.
+
+    policy_version: None until the engine was proved once. seat: how often the job took the engine; served_seat: in
+    which of them the trainer last proved that the engine serves policy_version.
+    """
 
     id: str
     spec: JobSpec
@@ -22,6 +26,15 @@ class JobRow:
     policy_version: int | None
     wait_reason: str | None
     error: dict[str, Any] | None
+    pause_reason: str | None
+    pause_detail: str
+    seat: int
+    served_seat: int
+
+    @property
+    def served_version(self) -> int | None:
+        """The policy version that the engine serves since the job took its seat; None before that is proved."""
+        return self.policy_version if self.served_seat == self.seat else None
 
 
 def new_fields(spec: JobSpec, now: float) -> dict[str, str]:
@@ -48,4 +61,8 @@ def parse_row(job_id: str, fields: Mapping[bytes, bytes]) -> JobRow:
         policy_version=int(version) if version else None,
         wait_reason=text.get("wait_reason") or None,
         error=json.loads(error) if error else None,
+        pause_reason=text.get("pause_reason") or None,
+        pause_detail=text.get("pause_detail", ""),
+        seat=int(text.get("seat", 0)),
+        served_seat=int(text.get("served_seat", 0)),
     )

@@ -10,12 +10,13 @@ from contracts.events import ChunkRedispatched, EvaluationFinished, ManifestOpen
 from contracts.manifests import Manifest, encode_manifest
 from contracts.records import EvaluationRecord
 from contracts.scripts import TRANSITION
-from contracts.statuses import JobStatus, sources_of
+from contracts.statuses import JobStatus
+from contracts.transitions import error_field, transition
 from redis.exceptions import ResponseError
 
+from orchestrator.job_row import JobRow
 from orchestrator.lease import CONTROLLER
 from orchestrator.redis_client import RedisBytes
-from orchestrator.store import error_field
 
 # The last key and argument of every script below: a leader that was frozen and came back may not write any more.
 FENCED = "FENCED"
@@ -28,6 +29,7 @@ if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('HGET', KEYS[2], 'status') ~
 redis.call('SET', KEYS[1], ARGV[1])
 redis.call('HSET', KEYS[2], 'status', 'running', 'updated_at', ARGV[2])
 redis.call('HSETNX', KEYS[2], 'started_at', ARGV[2])
+redis.call('HINCRBY', KEYS[2], 'seat', 1)
 redis.call('XADD', KEYS[3], '*', 'event', ARGV[3])
 return 1
 """
@@ -77,15 +79,26 @@ class Ledger:
         detail: str = "",
     ) -> bool:
         """End a job, where the transition table allows it, and give the engine free."""
-        now = time.time()
-        event = encode_event(StatusChanged(at=now, status=target, reason=detail))
-        error = error_field(code, detail) if code else ""
-        names = [keys.job(job_id), keys.events(job_id)]
-        changed, _ = await self._run(TRANSITION, names, target, ",".join(sources_of(target)), repr(now), event, error)
+        step = transition(job_id, target, time.time(), detail, error=error_field(code, detail) if code else "")
+        changed, _ = await self._run(TRANSITION, step.keys, *step.arguments)
         await self.release(job_id)
         if changed:
             log.info("job_ended", job_id=job_id, status=target, code=code, detail=detail)
         return bool(changed)
+
+    async def rest(self, row: JobRow) -> bool:
+        """Set a pausing job to paused and give the engine free; what was handed out is handed out anew on resume."""
+        waits = {"wait_reason": f"paused ({row.pause_reason}): {row.pause_detail}"}
+        step = transition(row.id, JobStatus.PAUSED, time.time(), row.pause_reason or "", fields=waits)
+        changed, _ = await self._run(TRANSITION, step.keys, *step.arguments)
+        await self.release(row.id)
+        if changed:
+            log.info("job_paused", job_id=row.id, reason=row.pause_reason)
+        return bool(changed)
+
+    async def forget_dispatch(self, job_id: str, purpose: Purpose, step: int) -> None:
+        """Count no chunk of a batch as handed out."""
+        await self.redis.delete(keys.dispatched(job_id, purpose, step))
 
     async def open_manifest(self, manifest: Manifest) -> bool:
         """Freeze a manifest; False when it was frozen before."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from contracts.jobs import JobSpec
 from contracts.records import EvaluationRecord, StepRecord
-from contracts.statuses import TERMINAL
+from contracts.statuses import TERMINAL, JobStatus
 from contracts.views import Job, Progress
 
 from orchestrator.job_row import JobRow
@@ -21,6 +21,7 @@ def job_view(row: JobRow, steps: Sequence[StepRecord], evaluations: Sequence[Eva
         name=row.spec.name,
         status=row.status,
         wait_reason=None if has_ended else row.wait_reason,
+        pause_reason=row.pause_reason if row.status in (JobStatus.PAUSING, JobStatus.PAUSED) else None,
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.updated_at if has_ended else None,

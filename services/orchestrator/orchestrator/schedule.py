@@ -30,7 +30,10 @@ class OpenBatch:
 
 @dataclass(frozen=True)
 class JobState:
-    """What the controller sees of a running job at one moment. `evaluated`: policy versions with a record."""
+    """What the controller sees of a running job at one moment.
+
+    policy_version: what the engine serves, None before it is proved. evaluated: policy versions with a record.
+    """
 
     spec: JobSpec
     policy_version: int | None
@@ -40,6 +43,8 @@ class JobState:
     trainer_alive: bool
     workers_alive: bool
     throttled_by: str | None = None  # the provider whose rate limit guidance waits for
+    seat: int = 1  # how often the job took the engine
+    to_publish: int | None = None  # while policy_version is None: the version that an earlier seat has reached
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,8 @@ def waiting_for(state: JobState) -> Wait:
     """What holds the job up at this moment."""
     version = state.policy_version
     if version is None:
-        return _trainer(state, "trainer: publishing the base policy", ())
+        policy = f"policy {state.to_publish}" if state.to_publish else "the base policy"
+        return _trainer(state, f"trainer: publishing {policy}", ())
     current = state.evaluation or state.train.get(version + 1)
     if current is None or (current.complete and current.purpose == "eval"):
         return Wait("rollout", f"controller: opening what policy {version} is due", (version,))

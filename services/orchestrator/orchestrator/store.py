@@ -1,6 +1,5 @@
 """Jobs, their events and their records in Redis."""
 
-import json
 import secrets
 import time
 from collections.abc import Sequence
@@ -10,7 +9,8 @@ from contracts.events import EVENT_FIELD, Event, JobCreated, StatusChanged, deco
 from contracts.jobs import JobSpec
 from contracts.records import EvaluationRecord, StepRecord
 from contracts.scripts import TRANSITION
-from contracts.statuses import TERMINAL, JobStatus, sources_of
+from contracts.statuses import TERMINAL, JobStatus
+from contracts.transitions import Transition, pausing, transition
 
 from orchestrator.job_row import JobRow, new_fields, parse_row
 from orchestrator.redis_client import RedisBytes
@@ -87,11 +87,26 @@ class Store:
 
     async def cancel(self, job_id: str) -> JobStatus:
         """Ask for the end of a job; returns the status before (unchanged when the table forbids the step)."""
-        now, target = time.time(), JobStatus.CANCELLING
-        event = encode_event(StatusChanged(at=now, status=target, reason="cancelled by the user"))
-        sources = ",".join(sources_of(target))
-        names = [keys.job(job_id), keys.events(job_id)]
-        _, before = await self.redis.eval(TRANSITION, 2, *names, target, sources, repr(now), event, "")
+        step = transition(job_id, JobStatus.CANCELLING, time.time(), "cancelled by the user")
+        return await self._move(step)
+
+    async def pause(self, job_id: str) -> JobStatus:
+        """Ask a running job to pause; returns the status before (unchanged when the table forbids the step)."""
+        return await self._move(pausing(job_id, "user", "paused by the user; resume it when you like", time.time()))
+
+    async def resume(self, job_id: str) -> JobStatus:
+        """Queue a paused job again, or call off its pausing; returns the status before (unchanged from any other)."""
+        cleared = {"pause_reason": "", "pause_detail": "", "wait_reason": ""}
+        before = JobStatus.PAUSING
+        for source, target in ((JobStatus.PAUSING, JobStatus.RUNNING), (JobStatus.PAUSED, JobStatus.QUEUED)):
+            step = transition(job_id, target, time.time(), "resumed by the user", sources=[source], fields=cleared)
+            before = await self._move(step)
+            if before == source:
+                break
+        return before
+
+    async def _move(self, step: Transition) -> JobStatus:
+        _, before = await self.redis.eval(TRANSITION, len(step.keys), *step.keys, *step.arguments)
         return JobStatus(before.decode())
 
     async def events(self, job_id: str, after: str | None, limit: int) -> list[tuple[str, Event]]:
@@ -125,8 +140,3 @@ class Store:
 def ended(event: Event) -> bool:
     """True for the last event of a job."""
     return isinstance(event, StatusChanged) and event.status in TERMINAL
-
-
-def error_field(code: str, detail: str) -> str:
-    """The job hash's `error`."""
-    return json.dumps({"code": code, "detail": detail})

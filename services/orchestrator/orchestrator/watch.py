@@ -1,5 +1,6 @@
 """What the controller sees: live jobs, the state of the running one, who is alive. Reads only."""
 
+import json
 import time
 from dataclasses import dataclass
 
@@ -69,7 +70,7 @@ class Watch:
 
     async def state(self, row: JobRow) -> JobState:
         """Everything that the schedule needs to know about a running job."""
-        version = row.policy_version
+        version = row.served_version
         evaluated = frozenset(int(step) for step in await self.redis.hkeys(keys.evaluations(row.id)))
         due = evaluation_due(row.spec, version, evaluated)
         found = [(step, await self.open_batch(row.id, "train", step)) for step in window(row.spec, version)]
@@ -82,7 +83,29 @@ class Watch:
             trainer_alive=bool(await self.redis.exists(keys.heartbeat("trainer", "rank0"))),
             workers_alive=await self.workers_alive(),
             throttled_by=await self.throttled_by(row.id),
+            seat=row.seat,
+            to_publish=row.policy_version,
         )
+
+    async def open_batches(self, row: JobRow) -> list[OpenBatch]:
+        """Every batch of a job that a worker may be at, whether or not the engine serves it."""
+        version = row.policy_version
+        if version is None:
+            return []
+        found = [await self.open_batch(row.id, "eval", version)]
+        found += [await self.open_batch(row.id, "train", step) for step in window(row.spec, version)]
+        return [batch for batch in found if batch is not None]
+
+    async def at_work(self, row: JobRow) -> str | None:
+        """Who works on the job at this moment, in words; None when nobody does."""
+        for batch in await self.open_batches(row):
+            manifest = await self.manifest(row.id, batch.purpose, batch.step)
+            chunks = range(chunk_count(manifest)) if manifest else range(0)
+            leases = [keys.chunk_lease(row.id, batch.purpose, batch.step, chunk) for chunk in chunks]
+            if leases and any(await self.redis.mget(leases)):
+                return "the rollout workers"
+        beat = await self.redis.get(keys.heartbeat("trainer", "rank0"))
+        return "the trainer" if beat and json.loads(beat).get("job_id") == row.id else None
 
     async def throttled_by(self, job_id: str) -> str | None:
         """The provider whose rate limit the job's guidance waits for at this moment, as the gateway tells."""

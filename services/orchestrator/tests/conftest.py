@@ -1,6 +1,7 @@
 """A running orchestrator (real HTTP, real Redis), stand-ins for its neighbours, and players of the other processes."""
 
 import copy
+import json
 import shutil
 import threading
 import time
@@ -193,13 +194,14 @@ class Players:
     def __init__(self, client: redis.Redis) -> None:
         self.client = client
 
-    def heartbeat(self, service: str, instance: str) -> None:
-        """A process is alive for a minute."""
-        self.client.set(keys.heartbeat(service, instance), "{}", ex=60)
+    def heartbeat(self, service: str, instance: str, job_id: str | None = None) -> None:
+        """A process is alive for a minute, and works on this job."""
+        self.client.set(keys.heartbeat(service, instance), json.dumps({"job_id": job_id}), ex=60)
 
     def publish(self, job_id: str, version: int) -> None:
         """The trainer proved a policy version."""
-        self.client.hset(keys.job(job_id), mapping={"policy_version": version, "step": version})
+        seat = self.client.hget(keys.job(job_id), "seat") or 1
+        self.client.hset(keys.job(job_id), mapping={"policy_version": version, "step": version, "served_seat": seat})
 
     def manifest(self, job_id: str, purpose: Any, step: int) -> Any:
         """The manifest, once it is open."""

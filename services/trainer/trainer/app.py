@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from servicekit.logs import configure_logs
 
 from trainer.disk import watch_disk
-from trainer.heartbeat import start_heartbeat
+from trainer.heartbeat import Presence, start_heartbeat
 from trainer.jobs import Trainer
 from trainer.meters import Meters
 from trainer.routes import create_app, start_server
@@ -27,8 +27,10 @@ def run(settings: TrainerSettings) -> int:
         signal.signal(number, lambda *_: stopping.set())
     registry, stopwatch = CollectorRegistry(), Stopwatch(show_in_process_name)
     watch_disk(settings.data_root, registry)
-    trainer = Trainer(settings, Store(connect(settings.redis_url)), Meters(registry), stopwatch, stopping)
+    presence = Presence(Store(connect(settings.redis_url)), stopwatch)
+    store = Store(connect(settings.redis_url))
+    trainer = Trainer(settings, store, Meters(registry), presence, stopwatch, stopping)
     server = start_server(create_app(trainer, registry), settings, stopping)
-    start_heartbeat(Store(connect(settings.redis_url)), stopwatch)
+    start_heartbeat(presence)
     trainer.run()
     return 0 if server.is_alive() else 1

@@ -1,4 +1,4 @@
-"""Says every two seconds that the trainer is alive, and what it is at."""
+"""Says every two seconds that the trainer is alive, what it is at and for which job."""
 
 import os
 import threading
@@ -15,18 +15,37 @@ BEAT_SECONDS = 2.0
 log = structlog.get_logger()
 
 
-def start_heartbeat(store: Store, stopwatch: Stopwatch) -> threading.Thread:
+class Presence:
+    """What others may know of this trainer. A job is paused once no trainer shows itself at it."""
+
+    def __init__(self, store: Store, stopwatch: Stopwatch) -> None:
+        self.store = store
+        self.stopwatch = stopwatch
+        self.job_id: str | None = None
+
+    def show(self, job_id: str | None) -> None:
+        """Take a job up or leave it, and say so at once. Raises redis.RedisError."""
+        self.job_id = job_id
+        self.beat()
+
+    def beat(self) -> None:
+        """Raises redis.RedisError."""
+        state = {"pid": os.getpid(), "phase": self.stopwatch.phase, "job_id": self.job_id, "at": time.time()}
+        self.store.beat(state)
+
+
+def start_heartbeat(presence: Presence) -> threading.Thread:
     """A daemon thread: it ends with the process, however that ends."""
-    thread = threading.Thread(target=beat_for_ever, args=(store, stopwatch), name="heartbeat", daemon=True)
+    thread = threading.Thread(target=beat_for_ever, args=(presence,), name="heartbeat", daemon=True)
     thread.start()
     return thread
 
 
-def beat_for_ever(store: Store, stopwatch: Stopwatch) -> None:
+def beat_for_ever(presence: Presence) -> None:
     """A Redis that is away is the training loop's business; the beat goes on when it is back."""
     while True:
         try:
-            store.beat({"pid": os.getpid(), "phase": stopwatch.phase, "at": time.time()})
+            presence.beat()
         except redis.RedisError as error:
             log.debug("heartbeat_missed", error=str(error))
         time.sleep(BEAT_SECONDS)

@@ -1,5 +1,6 @@
 """The long-lived trainer: takes up whatever job is running, and outlives jobs and Redis outages."""
 
+import errno
 import threading
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from trainer.archive import StepLog
 from trainer.collector import Collector
 from trainer.engine import Engine
 from trainer.failures import JobFailure, JobStopped
+from trainer.heartbeat import Presence
 from trainer.locks import DirectoryBusy, sole_trainer
 from trainer.loop import TrainingLoop
 from trainer.meters import Meters
@@ -37,6 +39,7 @@ from trainer.weight_routes.upload import Upload
 POLL_SECONDS = 0.2
 # A supervisor has Redis back within a second or two; asking more often only fills the log.
 TROUBLE_PAUSE_SECONDS = 1.0
+FULL = (errno.ENOSPC, errno.EDQUOT)
 log = structlog.get_logger()
 
 
@@ -44,11 +47,18 @@ class Trainer:
     """`trouble` says why no job can be worked on, for /readyz."""
 
     def __init__(
-        self, settings: TrainerSettings, store: Store, meters: Meters, stopwatch: Stopwatch, stopping: threading.Event
+        self,
+        settings: TrainerSettings,
+        store: Store,
+        meters: Meters,
+        presence: Presence,
+        stopwatch: Stopwatch,
+        stopping: threading.Event,
     ) -> None:
         self.settings = settings
         self.store = store
         self.meters = meters
+        self.presence = presence
         self.stopwatch = stopwatch
         self.stopping = stopping
         self.trouble: str | None = "starting"
@@ -77,6 +87,7 @@ class Trainer:
     def work_on(self, job_id: str) -> None:
         """Until the job is over. Every way in which it can fail has a name that the job shows."""
         try:
+            self.presence.show(job_id)
             with sole_trainer(job_directory(self.settings.data_root, job_id)):
                 loop = self.prepare(self.store.job(job_id))
                 try:
@@ -91,7 +102,17 @@ class Trainer:
             detail = f"the job's spec or a manifest is not of this version; run one release everywhere: {error}"
             self.fail(job_id, JobFailure("contract_mismatch", detail))
         except OSError as error:
-            self.fail(job_id, JobFailure("storage_failed", f"{error}; free space or mend TRAINER_DATA_ROOT"))
+            self.give_up_writing(job_id, error)
+        finally:
+            self.presence.show(None)
+
+    def give_up_writing(self, job_id: str, error: OSError) -> None:
+        """A full disk pauses the job, which goes on from its checkpoint; anything else fails it."""
+        if error.errno in FULL:
+            log.error("disk_full", error=str(error))
+            self.store.pause(job_id, "disk_full", f"{error}; free space, then resume the job")
+        else:
+            self.fail(job_id, JobFailure("storage_failed", f"{error}; mend TRAINER_DATA_ROOT"))
 
     def fail(self, job_id: str, failure: JobFailure) -> None:
         """The last checkpoint stays."""
@@ -110,7 +131,7 @@ class Trainer:
         needs_reference = job.spec.training.kl_coefficient > 0 or job.spec.method.needs_reference
         reference = Policy.load(base, temperature) if needs_reference else None
         learner = Learner(Policy.load(base, temperature), job.spec.training, reference, self.stopwatch.measure)
-        vigil = Vigil(self.store, job.id, self.stopping)
+        vigil = Vigil(self.store, job, self.stopping)
         self.meters.staleness_bound.set(job.spec.rollout.max_staleness)
         observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))
         publisher = self.publisher(job.id, base, observers, vigil)

@@ -141,9 +141,10 @@ class TrainingLoop:
         """
         if step < (self.job.policy_version or 0):
             return
+        self.vigil.check()
         with self.stopwatch.measure("publish"):
             self.publisher.publish(self.learner.policy, step)
         if record is not None:
             phases = record.phase_seconds | self.stopwatch.seconds
             self.observers.step_trained(measured(record, opened, time.time(), phases, memory_now()))
-        self.store.set_policy_version(self.job.id, step)
+        self.store.set_policy_version(self.job, step)

@@ -10,12 +10,13 @@ import redis
 from contracts import keys, scripts
 from contracts.credit import EpisodeCredit, encode_credit
 from contracts.errors import Problem
-from contracts.events import EVENT_FIELD, EpisodeRejected, Event, StatusChanged, encode_event
+from contracts.events import EVENT_FIELD, EpisodeRejected, Event, encode_event
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest, decode_manifest
 from contracts.records import EvaluationRecord, StepRecord
 from contracts.rotation import Standing
-from contracts.statuses import JobStatus, sources_of
+from contracts.statuses import JobStatus
+from contracts.transitions import PauseReason, Transition, failing, pausing
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
@@ -37,6 +38,7 @@ class Job:
     id: str
     spec: JobSpec
     policy_version: int | None  # proved to be served, once
+    seat: int = 0  # how often the job took the engine: a trainer works for one seat
 
 
 @dataclass(frozen=True)
@@ -79,13 +81,14 @@ class Store:
 
     def job(self, job_id: str) -> Job:
         """Raises pydantic.ValidationError when its spec is not of this version."""
-        spec, version = self.redis.hmget(keys.job(job_id), "spec", "policy_version")
-        return Job(job_id, JobSpec.model_validate_json(spec or b""), None if version is None else int(version))
+        spec, version, seat = self.redis.hmget(keys.job(job_id), "spec", "policy_version", "seat")
+        policy_version = None if version is None else int(version)
+        return Job(job_id, JobSpec.model_validate_json(spec or b""), policy_version, int(seat or 0))
 
-    def is_running(self, job_id: str) -> bool:
-        """The job may still be worked on."""
-        status = self.redis.hget(keys.job(job_id), "status")
-        return status is not None and status.decode() == JobStatus.RUNNING
+    def is_running(self, job_id: str, seat: int | None = None) -> bool:
+        """The job may still be worked on, by whoever took it up in this seat (None: in any)."""
+        status, now_seat = self.redis.hmget(keys.job(job_id), "status", "seat")
+        return status == JobStatus.RUNNING.encode() and seat in (None, int(now_seat or 0))
 
     def manifest(self, job_id: str, step: int) -> Manifest | None:
         """The batch of a step, once it is fixed."""
@@ -166,9 +169,9 @@ class Store:
         """What the episodes of a step were given. A replayed step writes the same again."""
         self.redis.hset(keys.credits(job_id, step), mapping={name: encode_credit(it) for name, it in credits.items()})
 
-    def set_policy_version(self, job_id: str, version: int) -> None:
+    def set_policy_version(self, job: Job, version: int) -> None:
         """The engine is proved to serve this version."""
-        self.redis.hset(keys.job(job_id), mapping={"policy_version": version, "step": version})
+        self.redis.hset(keys.job(job.id), mapping={"policy_version": version, "step": version, "served_seat": job.seat})
 
     def rotation(self, job_id: str, replicas: Sequence[str]) -> dict[str, Standing]:
         """What was recorded of these replicas; others, of earlier settings, are forgotten. Raises ValidationError."""
@@ -189,17 +192,14 @@ class Store:
 
     def fail(self, job_id: str, problem: Problem) -> bool:
         """Running becomes failed, with its reason. False when the job was no longer live."""
-        now = time.time()
-        event = StatusChanged(at=now, status=JobStatus.FAILED, reason=problem.detail)
-        sources = ",".join(sources_of(JobStatus.FAILED))
-        arguments: list[Any] = [
-            JobStatus.FAILED.value,
-            sources,
-            now,
-            encode_event(event),
-            json.dumps(problem.as_dict()),
-        ]
-        changed, _ = self.transition([keys.job(job_id), keys.events(job_id)], arguments)
+        return self._move(failing(job_id, problem.code, problem.detail, time.time()))
+
+    def pause(self, job_id: str, reason: PauseReason, detail: str) -> bool:
+        """Ask for a pause, with what its user must mend. False when the job was not running."""
+        return self._move(pausing(job_id, reason, detail, time.time()))
+
+    def _move(self, step: Transition) -> bool:
+        changed, _ = self.transition(step.keys, step.arguments)
         return bool(changed)
 
     def beat(self, body: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from trainer.failures import JobStopped
-from trainer.store import Store
+from trainer.store import Job, Store
 
 # A cancelled job or a restarted engine is noticed within this time, at a cost of one Redis and one HTTP call.
 LOOK_SECONDS = 1.0
@@ -15,18 +15,18 @@ STOP_POLL_SECONDS = 0.2
 class Vigil:
     """Watches the stop signal, the job's status, and whatever `also` watches."""
 
-    def __init__(self, store: Store, job_id: str, stopping: threading.Event) -> None:
+    def __init__(self, store: Store, job: Job, stopping: threading.Event) -> None:
         self.store = store
-        self.job_id = job_id
+        self.job = job
         self.stopping = stopping
         self.also: Callable[[], None] = lambda: None
         self.looked_at = time.monotonic()
 
     def check(self) -> None:
-        """Raises JobStopped when the trainer is to end or the job no longer runs."""
+        """Raises JobStopped when the trainer is to end, or the job no longer runs or was paused and resumed."""
         if self.stopping.is_set():
             raise JobStopped("the trainer was asked to end")
-        if not self.store.is_running(self.job_id):
+        if not self.store.is_running(self.job.id, self.job.seat):
             raise JobStopped("the job is no longer running")
 
     def look(self) -> None:

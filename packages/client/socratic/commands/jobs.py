@@ -80,6 +80,21 @@ def watch(context: typer.Context, job_id: JobId, url: Url = None) -> None:
             raise typer.Exit(JOB_FAILED)
 
 
+def pause(context: typer.Context, job_id: JobId, url: Url = None) -> None:
+    """Stop a running job at its next clean point and give the engine to the next one in the queue.
+
+    Nothing that was trained or has arrived is lost. Example: socratic pause job-0123456789ab
+    """
+    with client_of(context, url) as client:
+        typer.echo(f"{job_id}: {client.pause(job_id).status}")
+
+
+def resume(context: typer.Context, job_id: JobId, url: Url = None) -> None:
+    """Queue a paused job again; it goes on exactly where it stopped. Example: socratic resume job-0123456789ab"""
+    with client_of(context, url) as client:
+        typer.echo(f"{job_id}: {client.resume(job_id).status}")
+
+
 def cancel(context: typer.Context, job_id: JobId, url: Url = None) -> None:
     """End a job; its checkpoints and episodes stay."""
     with client_of(context, url) as client:

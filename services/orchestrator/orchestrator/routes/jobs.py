@@ -76,6 +76,27 @@ async def cancel_job(row: JobOfPath, services: Deps) -> Job:
     return await view(services, await services.store.job(row.id) or row)
 
 
+@router.post("/{job_id}/pause", status_code=202)
+async def pause_job(row: JobOfPath, services: Deps) -> Job:
+    """Stop a running job at its next clean point and give the engine free; asking again does nothing.
+
+    Episodes that are under way are dropped and made again on resume; those that arrived are kept.
+    """
+    before = await services.store.pause(row.id)
+    if before not in (JobStatus.PAUSING, JobStatus.PAUSED):
+        check_transition(before, JobStatus.PAUSING)
+    return await view(services, await services.store.job(row.id) or row)
+
+
+@router.post("/{job_id}/resume", status_code=202)
+async def resume_job(row: JobOfPath, services: Deps) -> Job:
+    """Queue a paused job again, exactly where it stopped; asking again does nothing."""
+    before = await services.store.resume(row.id)
+    if before not in (JobStatus.PAUSING, JobStatus.RUNNING, JobStatus.QUEUED):
+        check_transition(before, JobStatus.QUEUED)
+    return await view(services, await services.store.job(row.id) or row)
+
+
 async def view(services: Services, row: JobRow) -> Job:
     """The job as the API shows it."""
     return job_view(row, await services.store.steps(row.id), await services.store.evaluations(row.id))
