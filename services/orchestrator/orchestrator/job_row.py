@@ -26,10 +26,10 @@ class JobRow:
     policy_version: int | None
     wait_reason: str | None
     error: dict[str, Any] | None
-    pause_reason: str | None
-    pause_detail: str
-    seat: int
-    served_seat: int
+    pause_reason: str | None = None
+    pause_detail: str = ""
+    seat: int = 0
+    served_seat: int = 0
 
     @property
     def served_version(self) -> int | None:

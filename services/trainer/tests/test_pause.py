@@ -12,7 +12,7 @@ import redis
 from contracts import keys
 from contracts.episodes import Episode
 from contracts.policies import checkpoint_directory, job_directory
-from trainer.durable import sha256_of
+from servicekit.checksums import sha256_of
 
 from .makers import JOB, episodes_of_step, spec_of
 from .rig import (
