@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from socratic.client import Client
@@ -17,47 +18,58 @@ BUILD_SECONDS = 1500
 HEALTHY_SECONDS = 300
 COMMAND_SECONDS = 120
 # Debian's build of Alertmanager reads its message templates from files; the official image has them inside.
-OVERRIDE = Path(__file__).with_name("alertmanager-templates.yml")
+TEMPLATES = Path(__file__).with_name("alertmanager-templates.yml")
+NO_GRAFANA = Path(__file__).with_name("no-grafana.yml")
+GRAFANA = "grafana/grafana:11.6.0"
+
+
+def compose_files() -> str:
+    """The value of COMPOSE_FILE: the system, without Grafana where its image cannot be had."""
+    left_out = [] if image_available(GRAFANA) else [str(NO_GRAFANA)]
+    return ":".join(["docker-compose.yml", str(TEMPLATES), *left_out])
+
+
+def changes() -> dict[str, str]:
+    """What is other than in `.env`: free ports, every checkpoint kept, torch from where this machine has it."""
+    ports = {name: str(port) for name, port in draw_ports(PORTS, {}).items()}
+    return ports | {"SOCRATIC_TAG": "test", "KEEP_CHECKPOINTS": "1000"} | own_torch()
 
 
 def environment_file(directory: Path) -> Path:
-    """What `make env` makes, with free ports, every checkpoint kept, and torch from this machine's pip."""
+    """What `make env` makes, with our changes."""
     path = directory / "env"
     subprocess.run([REPOSITORY / "tools/env.sh", path], check=True, timeout=COMMAND_SECONDS)
-    ports = {name: str(port) for name, port in draw_ports(PORTS, {}).items()}
-    changes = ports | {"SOCRATIC_TAG": "test", "KEEP_CHECKPOINTS": "1000"}
-    if pip_has_own_wheels():
-        changes["TORCH_INDEX_URL"] = ""
     lines = [line.split("=", 1) for line in path.read_text().splitlines() if "=" in line and not line.startswith("#")]
-    path.write_text("".join(f"{name}={value}\n" for name, value in (dict(lines) | changes).items()))
+    path.write_text("".join(f"{name}={value}\n" for name, value in (dict(lines) | changes()).items()))
     return path
 
 
-def pip_has_own_wheels() -> bool:
-    """Whether this machine's pip is told of directories of wheels: the CPU build of torch comes from there."""
+def own_torch() -> dict[str, str]:
+    """No further index where this machine's pip is told of directories of wheels: the CPU build is among them."""
     found = subprocess.run(
         ["python3", "-m", "pip", "config", "list"], capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
     )
-    return "find-links" in found.stdout
+    return {"TORCH_INDEX_URL": ""} if "find-links" in found.stdout else {}
 
 
 class ComposeSystem:
-    """Commands raise CalledProcessError with what compose said."""
+    """One project. A command that fails is an AssertionError with what compose said."""
 
     def __init__(self, repository: Path, environment: Path) -> None:
         self.repository = repository
         self.environment = environment
-        self.values = dict(line.split("=", 1) for line in environment.read_text().splitlines())
+        values = dict(line.split("=", 1) for line in environment.read_text().splitlines())
+        # Only the file counts: a user's own variables would win over it.
+        self.variables = {name: value for name, value in os.environ.items() if name not in values}
+        self.variables |= {"COMPOSE_PROJECT_NAME": PROJECT, "COMPOSE_FILE": compose_files()}
 
     def compose(self, *arguments: str, seconds: float = COMMAND_SECONDS) -> str:
         """Output of `docker compose ARGUMENTS`."""
-        files = ["-f", "docker-compose.yml", "-f", str(OVERRIDE)]
-        command = ["docker", "compose", "-p", PROJECT, "--env-file", str(self.environment), *files, *arguments]
+        command = ["docker", "compose", "--env-file", str(self.environment), *arguments]
         done = subprocess.run(
             command,
             cwd=self.repository,
-            # Only the file counts: a user's own variables would win over it.
-            env={name: value for name, value in os.environ.items() if name not in self.values},
+            env=self.variables,
             capture_output=True,
             text=True,
             timeout=seconds,
@@ -70,14 +82,12 @@ class ComposeSystem:
         self.compose("build", "--quiet", seconds=BUILD_SECONDS)
 
     def services(self) -> list[str]:
-        """Those that can run here."""
-        names = self.compose("config", "--services").split()
-        return names if image_available(self.values["GRAFANA_IMAGE"]) else [name for name in names if name != "grafana"]
+        return self.compose("config", "--services").split()
 
     def up(self, *options: str) -> None:
         """Start everything and wait until it is healthy."""
         waiting = ["up", "--detach", "--wait", "--wait-timeout", str(HEALTHY_SECONDS)]
-        self.compose(*waiting, *options, *self.services(), seconds=HEALTHY_SECONDS + COMMAND_SECONDS)
+        self.compose(*waiting, *options, seconds=HEALTHY_SECONDS + COMMAND_SECONDS)
 
     def down(self) -> None:
         """Stop everything in order; the volumes stay."""
@@ -105,6 +115,7 @@ class ComposeSystem:
         return Client(self.address("orchestrator", 8000))
 
 
+@cache
 def image_available(image: str) -> bool:
     """Here, or to be pulled."""
     for command in (["docker", "image", "inspect", image], ["docker", "pull", "--quiet", image]):
