@@ -1,4 +1,4 @@
-"""The Kubernetes overlays render, fit the schemas of the API, and agree with each other in names. No cluster runs here."""
+"""The Kubernetes overlays render, fit the schemas, and agree with each other in names. No cluster runs here."""
 
 import subprocess
 import sys
