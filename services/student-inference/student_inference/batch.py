@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from student_inference.cache import TRASH_BLOCK, BlockCache, block_table
-from student_inference.memory import Memory, PagedMemory, WindowMemory
+from student_inference.memory import PagedMemory, WindowMemory
 from student_inference.model import ForwardBatch
 from student_inference.request import Request
 from student_inference.sampler import SamplingBatch
@@ -61,20 +61,22 @@ class DecodeBatch:
         self._table_Bn = block_table([request.chain for request in requests], width)
 
     def forward_batch(self) -> ForwardBatch:
-        """The newest token of every request, and all positions up to the longest of them."""
+        """The newest token of every request, and what it may see."""
         cache, positions = self._cache, self.positions_B1
-        width = cache.blocks_for(self._longest)
-        length = width * cache.block_size
         slots = cache.slots(self._table_Bn.gather(1, positions // cache.block_size), positions)
-        memory: Memory
-        if self._window is None:
-            memory = PagedMemory(cache, slots, cache.tables(self._table_Bn[:, :width]))
-        else:
-            memory = WindowMemory(cache, slots, self._window, self._window.slots(positions), length)
-        return ForwardBatch(self.tokens_B1, positions, memory, visible(positions, length, cache.storage.dtype))
+        if self._window is not None:
+            memory = WindowMemory(cache, slots, self._window)
+            return ForwardBatch(self.tokens_B1, positions, memory, self._window.mask_B1L)
+        width = cache.blocks_for(self._longest)
+        mask = visible(positions, width * cache.block_size, cache.storage.dtype)
+        return ForwardBatch(
+            self.tokens_B1, positions, PagedMemory(cache, slots, cache.tables(self._table_Bn[:, :width])), mask
+        )
 
     def advance(self, tokens_B: Tensor) -> None:
         """Append one token to every request."""
         self.tokens_B1 = tokens_B.unsqueeze(1)
         self.positions_B1 = self.positions_B1 + 1
         self._longest += 1
+        if self._window is not None:
+            self._window.advance()

@@ -42,10 +42,7 @@ class WindowMemory:
     cache: BlockCache
     slots_BK: Tensor
     window: Window
-    window_slots_BK: Tensor
-    length: int
 
     def extend(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> tuple[Tensor, Tensor]:
         self.cache.write(layer, self.slots_BK, k_NKD, v_NKD)
-        self.window.write(layer, self.window_slots_BK, k_NKD, v_NKD)
-        return self.window.read(layer, len(self.slots_BK), self.length)
+        return self.window.extend(layer, k_NKD, v_NKD)

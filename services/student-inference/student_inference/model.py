@@ -24,7 +24,8 @@ class ForwardBatch:
     positions_BS: Tensor
     memory: Memory
     mask_BSL: Tensor
-    """Additive: 0 where a token sees a cached position, else -inf."""
+    """Additive: 0 where a token sees a cached position, else -inf. With one new token for each request it may cover
+    fewer positions than are read: those after it are seen."""
 
 
 class Model:
@@ -48,7 +49,7 @@ class Model:
             attended = attend(q, keys, values, mask)
             x = add_product(x, attended, layer.out, layer.out_bias)
             normed = rms_norm(x, x.shape[-1:], layer.mlp_norm, eps)
-            gate, up = linear(normed, layer.gate_up).chunk(2, dim=-1)
+            gate, up = (normed @ layer.gate_up).chunk(2, dim=-1)
             x = add_product(x, silu(gate).mul_(up), layer.down)
         return rms_norm(x, x.shape[-1:], self.weights.norm, eps)
 
@@ -59,7 +60,8 @@ class Model:
     def project(self, layer: Layer, x: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries [N, H, D], keys and values [N, K, D]; queries and keys normalised (Qwen3) and rotated."""
         heads = self.config.num_heads
-        qkv = linear(x, layer.qkv, layer.qkv_bias).view(len(x), -1, self.config.head_dim)
+        qkv = x @ layer.qkv if layer.qkv_bias is None else torch.addmm(layer.qkv_bias, x, layer.qkv)
+        qkv = qkv.view(len(x), -1, self.config.head_dim)
         qk, v = qkv.tensor_split([heads + self.config.num_kv_heads], dim=1)
         if layer.qk_norm is not None:
             qk = rms_norm(qk, qk.shape[-1:], None, self.config.norm_eps) * layer.qk_norm
@@ -84,14 +86,15 @@ def attend(q_NHD: Tensor, k_BKLD: Tensor, v_BKLD: Tensor, mask: Tensor) -> Tenso
     if S == 1:
         # Plain batched products beat the fused kernel by up to 1.8 when each head has one or two queries.
         keys, values = k_BKLD.view(B * K, L, D), v_BKLD.view(B * K, L, D)
-        scores = torch.baddbmm(mask, q_NHD.reshape(B * K, G, D), keys.transpose(1, 2), alpha=D**-0.5)
-        return torch.bmm(torch.softmax(scores, dim=-1), values).view(N, H * D)
+        scores = torch.bmm(q_NHD.reshape(B * K, G, D) * D**-0.5, keys.transpose(1, 2))
+        scores[..., : mask.shape[-1]] += mask
+        return torch.bmm(scores.softmax(-1), values).view(N, H * D)
     q = q_NHD.view(B, S, K, G, D).permute(0, 2, 3, 1, 4).reshape(B, K, G * S, D)
     out = scaled_dot_product_attention(q, k_BKLD, v_BKLD, attn_mask=mask)
     return out.view(B, K, G, S, D).permute(0, 3, 1, 2, 4).reshape(N, H * D)
 
 
 def add_product(x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x + y W^T (+ bias), one kernel."""
-    total = torch.addmm(x, y, weight.t())
-    return total if bias is None else total + bias
+    """x + y W (+ bias), into x."""
+    x.addmm_(y, weight)
+    return x if bias is None else x.add_(bias)
