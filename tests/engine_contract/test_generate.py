@@ -116,6 +116,11 @@ REFUSED: list[dict[str, Any]] = [
     {"input_ids": PROMPT, "sampling_params": {"top_k": -5}},
     {"input_ids": PROMPT, "sampling_params": {"min_p": 2}},
     {"input_ids": PROMPT, "sampling_params": {"unheard": 1}},
+    {"input_ids": PROMPT, "sampling_params": {"frequency_penalty": 2.5}},
+    {"input_ids": PROMPT, "sampling_params": {"presence_penalty": -2.5}},
+    {"input_ids": PROMPT, "sampling_params": {"repetition_penalty": 0}},
+    {"input_ids": PROMPT, "sampling_params": {"logit_bias": {"99999": 1}}},
+    {"input_ids": PROMPT, "return_logprob": True, "token_ids_logprob": [99999]},
     {"input_ids": PROMPT, "sampling_params": {"max_new_tokens": 600}},
 ]
 

@@ -6,7 +6,7 @@ import openai
 import pytest
 
 from .engines import ANSWER_SECONDS, Engine
-from .test_generate import PROMPT, greedy
+from .test_generate import PROMPT, TOLERANCE, greedy
 
 MESSAGES = [{"role": "user", "content": "Which is harder?"}]
 
@@ -62,3 +62,55 @@ def test_chat_completions(client: openai.OpenAI, engine: Engine) -> None:
 def test_a_refusal_is_the_clients_own_error(client: openai.OpenAI, engine: Engine) -> None:
     with pytest.raises(openai.BadRequestError):
         client.completions.create(model=str(engine.model), prompt=PROMPT, max_tokens=8, temperature=-1)
+
+
+def test_completions_show_other_tokens_and_the_prompt(client: openai.OpenAI, engine: Engine) -> None:
+    asked = {"model": str(engine.model), "prompt": PROMPT, "max_tokens": 3, "temperature": 0}
+    plain = client.completions.create(**asked).choices[0]
+    echoed = client.completions.create(**asked, echo=True, logprobs=2).choices[0]
+    assert echoed.text.endswith(plain.text)
+    assert len(echoed.text) > len(plain.text)
+    shown = echoed.logprobs
+    assert shown
+    assert shown.tokens
+    assert shown.token_logprobs
+    assert shown.top_logprobs
+    assert len(shown.tokens) == len(shown.token_logprobs) == len(shown.top_logprobs) == len(PROMPT) + 3
+    assert (shown.token_logprobs[0], shown.top_logprobs[0]) == (None, None)
+    for token, value, top in list(zip(shown.tokens, shown.token_logprobs, shown.top_logprobs, strict=True))[-3:]:
+        assert len(top) == 2
+        assert abs(top[token] - value) < TOLERANCE
+
+
+def test_a_bias_forbids_a_token_and_samples_count_their_prompt_once(client: openai.OpenAI, engine: Engine) -> None:
+    asked = {"model": str(engine.model), "prompt": PROMPT, "max_tokens": 1, "temperature": 0, "logprobs": 0}
+    [best] = client.completions.create(**asked).choices
+    token = engine.generate(input_ids=PROMPT, sampling_params=greedy(1))["output_ids"][0]
+    [other] = client.completions.create(**asked, logit_bias={str(token): -100}).choices
+    assert best.logprobs
+    assert other.logprobs
+    assert best.logprobs.tokens != other.logprobs.tokens
+    several = client.completions.create(model=str(engine.model), prompt=PROMPT, max_tokens=2, n=3)
+    assert [choice.index for choice in several.choices] == [0, 1, 2]
+    assert several.usage
+    assert several.usage.prompt_tokens == len(PROMPT)
+
+
+def test_chat_completions_show_other_tokens_also_in_a_stream(client: openai.OpenAI, engine: Engine) -> None:
+    asked = {
+        "model": str(engine.model),
+        "messages": MESSAGES,
+        "max_tokens": 4,
+        "temperature": 0,
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+    whole = client.chat.completions.create(**asked).choices[0].logprobs
+    assert whole
+    assert whole.content
+    for part in whole.content:
+        assert part.top_logprobs[0].token == part.token
+        assert len(part.top_logprobs) == 2
+    chunks = [chunk.choices[0] for chunk in client.chat.completions.create(**asked, stream=True) if chunk.choices]
+    streamed = [part for chunk in chunks if chunk.logprobs for part in chunk.logprobs.content or []]
+    assert [part.token for part in streamed] == [part.token for part in whole.content]

@@ -51,7 +51,7 @@ def create_app(settings: InferenceSettings) -> FastAPI:
 
     front = AsyncEngine(settings.roots(), dtype, context_length)
     scheduler = Scheduler(cache, settings.max_running_requests, settings.max_prefill_tokens)
-    engine = Engine(model, cache, scheduler, settings.weight_version, front.deliver, text.decode)
+    engine = Engine(model, cache, scheduler, settings.weight_version, front.deliver, text.decode_all)
     registry = CollectorRegistry()
     registry.register(EngineCollector(engine))
     model_type = str(read_json(directory / "config.json").get("model_type", ""))

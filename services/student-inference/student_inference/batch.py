@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from student_inference.adjust import Adjustments
 from student_inference.cache import TRASH_BLOCK, BlockCache, block_table
 from student_inference.memory import PagedMemory, WindowMemory
 from student_inference.model import ForwardBatch
@@ -53,6 +54,7 @@ class DecodeBatch:
         seated = window.seat(running)
         requests = self.requests = seated or running
         self.sampling = SamplingBatch.of([request.params for request in requests], vocab_size)
+        self.adjustments = Adjustments.of(requests, vocab_size)
         self.tokens_B1 = torch.tensor([request.output[-1] for request in requests]).unsqueeze(1)
         self.positions_B1 = torch.tensor([request.length - 1 for request in requests]).unsqueeze(1)
         self._cache, self._window = cache, window if seated else None
@@ -75,6 +77,8 @@ class DecodeBatch:
 
     def advance(self, tokens_B: Tensor) -> None:
         """Append one token to every request."""
+        if self.adjustments is not None:
+            self.adjustments.advance(tokens_B)
         self.tokens_B1 = tokens_B.unsqueeze(1)
         self.positions_B1 = self.positions_B1 + 1
         self._longest += 1

@@ -11,6 +11,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from student_inference.adjust import Adjustments
 from student_inference.batch import DecodeBatch, prefill_batch
 from student_inference.cache import BlockCache
 from student_inference.finish import Decode, abort_reason, finish_reason
@@ -192,17 +193,19 @@ class Engine:
         hidden = self.model.forward(batch).view(*batch.tokens_BS.shape, -1)
         for request, row in zip(requests, hidden, strict=True):
             if request.logprob_start is not None and not request.prompt_logprobs:
-                request.prompt_logprobs = self._score_prompt(request, request.logprob_start, row)
+                self._score_prompt(request, request.logprob_start, row)
             assert request.chain is not None
             self.cache.publish(request.chain, request.tokens, request.length)
             if not request.retractions:
                 self.counters.prompt_tokens += len(request.prompt)
                 self.counters.cached_tokens += request.cached_tokens
+        vocab_size = self.model.config.vocab_size
         last_B = torch.tensor([request.length - request.computed - 1 for request in requests])
-        positions_B = torch.tensor([request.length for request in requests])
         logits = self.model.logits(hidden[torch.arange(len(requests)), last_B])
-        sampling = SamplingBatch.of([request.params for request in requests], self.model.config.vocab_size)
-        self._extend(requests, logits, sampling, positions_B)
+        adjustments = Adjustments.of(requests, vocab_size)
+        sampling = SamplingBatch.of([request.params for request in requests], vocab_size)
+        positions_B = torch.tensor([request.length for request in requests])
+        self._extend(requests, logits if adjustments is None else adjustments.apply(logits), sampling, positions_B)
         now = time.perf_counter()
         for request in requests:
             request.first_token_at = request.first_token_at or now
@@ -213,28 +216,31 @@ class Engine:
             self._batch = DecodeBatch(self.scheduler.running, self.cache, self._window, vocab_size)
         batch = self._batch
         logits = self.model.logits(self.model.forward(batch.forward_batch()))
+        if batch.adjustments is not None:
+            logits = batch.adjustments.apply(logits)
         batch.advance(self._extend(batch.requests, logits, batch.sampling, batch.positions_B1.squeeze(1) + 1))
 
-    def _score_prompt(self, request: Request, start: int, hidden_Sh: Tensor) -> list[float]:
+    def _score_prompt(self, request: Request, start: int, hidden_Sh: Tensor) -> None:
         """Log-probabilities of the prompt tokens after `start`, at temperature 1 as SGLang gives them."""
         targets = torch.tensor(request.prompt[start + 1 :])
         first = start - request.computed
         logprobs = torch.log_softmax(self.model.logits(hidden_Sh[first : first + len(targets)]), -1)
-        return logprobs.gather(1, targets.unsqueeze(1)).squeeze(1).tolist()
+        request.prompt_logprobs = logprobs.gather(1, targets.unsqueeze(1)).squeeze(1).tolist()
+        request.prompt_alternatives.record(request.wanted, logprobs)
 
     def _extend(
         self, requests: list[Request], logits_BV: Tensor, sampling: SamplingBatch, positions_B: Tensor
     ) -> Tensor:
         """Sample one token for every request, append it, and decide who has finished. Returns the tokens [B]."""
-        for row, request in enumerate(requests):
-            if len(request.output) < request.params.min_new_tokens:
-                logits_BV[row, list(request.params.stop_ids)] = float("-inf")
-        tokens_B, logprobs_B = sample(logits_BV, sampling, positions_B)
-        for request, token, logprob in zip(requests, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
+        tokens_B, logprobs_BV = sample(logits_BV, sampling, positions_B)
+        logprobs = logprobs_BV.gather(1, tokens_B.unsqueeze(1)).squeeze(1).tolist()
+        for row, (request, token) in enumerate(zip(requests, tokens_B.tolist(), strict=True)):
             if request.params.max_new_tokens:
                 request.output.append(token)
-                request.logprobs.append(logprob)
-            request.finish = finish_reason(request, token, logprob, self._decode_text)
+                request.logprobs.append(logprobs[row])
+                if request.wanted:
+                    request.output_alternatives.record(request.wanted, logprobs_BV[row : row + 1])
+            request.finish = finish_reason(request, token, logprobs[row], self._decode_text)
         self.counters.generated_tokens += len(requests)
         return tokens_B
 

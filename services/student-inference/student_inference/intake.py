@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from msgspec import UNSET
 
+from student_inference.alternatives import Wanted
 from student_inference.protocol import NEUTRAL_SAMPLING, BadRequest, GenerateBody, SamplingBody, refuse
 from student_inference.request import Request, SamplingParams
 from student_inference.text import TextCodec
@@ -16,6 +17,8 @@ DEFAULT_MAX_NEW_TOKENS = 128
 # SGLang samples greedily below this temperature.
 GREEDY_TEMPERATURE = 1e-6
 MAX_SAMPLES = 1024
+MAX_STOPS = 32
+"""SGLang's own limit of stop texts."""
 SEED_LIMIT = 2**63
 
 Value = TypeVar("Value")
@@ -38,6 +41,7 @@ def requests_of(body: GenerateBody, limits: Limits, text: TextCodec) -> list[Req
     sampling = spread(body.sampling_params or SamplingBody(), count, "sampling_params")
     scored = spread(body.return_logprob, count, "return_logprob")
     starts = spread(body.logprob_start_len, count, "logprob_start_len")
+    wanted = wanted_of(body, count, limits)
     samples = samples_of(sampling)
     rids = rids_of(body, count, samples)
     salt = f"{body.extra_key or ''}\0{body.cache_salt or ''}"
@@ -47,7 +51,8 @@ def requests_of(body: GenerateBody, limits: Limits, text: TextCodec) -> list[Req
         start = prompt_start(prompt, scored[index], starts[index])
         for sample in range(samples):
             params = sampling_params(sampling[index], len(prompt), sample, limits)
-            requests.append(Request(rids[index * samples + sample], prompt, params, start, salt))
+            request = Request(rids[index * samples + sample], prompt, params, start, salt, sample)
+            requests.append(replace(request, wanted=wanted[index]) if scored[index] else request)
     return requests
 
 
@@ -79,6 +84,26 @@ def spread(value: Value | list[Value], count: int, name: str) -> list[Value]:
     if len(value) != count:
         raise BadRequest(f"{name}: has {len(value)} elements for {count} prompts")
     return value
+
+
+def wanted_of(body: GenerateBody, count: int, limits: Limits) -> list[Wanted]:
+    """Which other tokens' log-probabilities each prompt's answer shows. A flat list of ids counts for every prompt."""
+    tops = spread(body.top_logprobs_num or 0, count, "top_logprobs_num")
+    given = body.token_ids_logprob or []
+    flat = [token for token in given if isinstance(token, int)]
+    lists = [ids for ids in given if isinstance(ids, list)]
+    if flat and lists:
+        raise BadRequest("token_ids_logprob: must be a list of ids or a list of such lists, not a mixture")
+    if lists and len(lists) != count:
+        raise BadRequest(f"token_ids_logprob: has {len(lists)} lists for {count} prompts")
+    ids = lists or [flat] * count
+    for top in tops:
+        if not 0 <= top <= limits.vocab_size:
+            raise BadRequest(f"top_logprobs_num: {top} must lie between 0 and the vocabulary's {limits.vocab_size}")
+    for token in (token for part in ids for token in part):
+        if not 0 <= token < limits.vocab_size:
+            raise BadRequest(f"token_ids_logprob: {token} is outside the vocabulary of {limits.vocab_size}")
+    return [Wanted(top, tuple(part)) for top, part in zip(tops, ids, strict=True)]
 
 
 def samples_of(sampling: Sequence[SamplingBody]) -> int:
@@ -139,6 +164,10 @@ def sampling_params(body: SamplingBody, prompt_length: int, sample: int, limits:
         min_p=body.min_p or 0.0,
         seed=seed + sample,
         min_new_tokens=body.min_new_tokens or 0,
+        frequency_penalty=body.frequency_penalty or 0.0,
+        presence_penalty=body.presence_penalty or 0.0,
+        repetition_penalty=1.0 if body.repetition_penalty is None else body.repetition_penalty,
+        logit_bias=logit_bias(body, limits),
         stop_ids=stop_ids if body.ignore_eos else limits.eos_ids | stop_ids,
         stop_texts=tuple(stop for stop in stops if stop),
         trim_stop=not body.no_stop_trim,
@@ -147,6 +176,16 @@ def sampling_params(body: SamplingBody, prompt_length: int, sample: int, limits:
     check_sampling(params, top_k, limits)
     # SGLang's ignore_eos switches off stop_token_ids too.
     return replace(params, stop_ids=frozenset()) if body.ignore_eos else params
+
+
+def logit_bias(body: SamplingBody, limits: Limits) -> tuple[tuple[int, float], ...]:
+    """(token id, what is added to its logit); JSON writes the ids as keys. Raises BadRequest for any other key."""
+    bias = []
+    for key, value in (body.logit_bias or {}).items():
+        if not key.isascii() or not key.isdecimal() or int(key) >= limits.vocab_size:
+            raise BadRequest(f"sampling_params.logit_bias: {key!r} is no token id below {limits.vocab_size}")
+        bias.append((int(key), value))
+    return tuple(bias)
 
 
 def max_new_tokens(body: SamplingBody, prompt_length: int, limits: Limits) -> int:
@@ -170,6 +209,10 @@ def check_sampling(params: SamplingParams, top_k: int, limits: Limits) -> None:
         (0.0 < params.top_p <= 1.0, "top_p must be in (0, 1]"),
         (top_k == -1 or top_k >= 1, "top_k must be -1 (all tokens) or at least 1"),
         (0.0 <= params.min_p <= 1.0, "min_p must be in [0, 1]"),
+        (-2.0 <= params.frequency_penalty <= 2.0, "frequency_penalty must be in [-2, 2]"),
+        (-2.0 <= params.presence_penalty <= 2.0, "presence_penalty must be in [-2, 2]"),
+        (0.0 < params.repetition_penalty <= 2.0, "repetition_penalty must be in (0, 2]"),
+        (len(params.stop_texts) <= MAX_STOPS, f"stop may hold at most {MAX_STOPS} texts"),
         (params.max_new_tokens >= 0, "max_new_tokens must be at least 0"),
         (0 <= params.min_new_tokens <= params.max_new_tokens, "min_new_tokens must be in [0, max_new_tokens]"),
         (-SEED_LIMIT <= params.seed < SEED_LIMIT, "sampling_seed must fit into 64 bits"),

@@ -22,6 +22,14 @@ class OpenAIBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     n: int | None = None
     seed: int | None = None
     stop: str | list[str] | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    repetition_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+    min_tokens: int | None = None
+    stop_token_ids: list[int] | None = None
+    skip_special_tokens: bool = True
+    no_stop_trim: bool = False
     max_tokens: int | None = None
     ignore_eos: bool = False
     stream: bool = False
@@ -49,6 +57,10 @@ class ChatBody(OpenAIBody, kw_only=True):
     def scored(self) -> bool:
         return bool(self.logprobs)
 
+    @property
+    def echo(self) -> bool:
+        return False
+
 
 Body = TypeVar("Body", CompletionBody, ChatBody)
 
@@ -62,11 +74,7 @@ def parse(raw: bytes, kind: type[Body]) -> Body:
 
 
 def completion_request(body: CompletionBody) -> GenerateBody:
-    """Raises BadRequest for what this engine does not do."""
-    if body.echo:
-        raise BadRequest("echo: not supported; use /generate with logprob_start_len")
-    if body.logprobs:
-        raise BadRequest("logprobs: only 0 (the chosen token's own) is supported")
+    """`echo` with log-probabilities scores the prompt too. Raises BadRequest for a prompt of text and ids."""
     limit = COMPLETION_TOKENS if body.max_tokens is None else body.max_tokens
     prompts = body.prompt if isinstance(body.prompt, list) else [body.prompt]
     texts = [prompt for prompt in prompts if isinstance(prompt, str)]
@@ -74,16 +82,25 @@ def completion_request(body: CompletionBody) -> GenerateBody:
     if texts and ids:
         raise BadRequest("prompt: must be text or token ids, not a mixture")
     fields: dict[str, Any] = {"text": texts} if texts else {"input_ids": ids}
-    return GenerateBody(**fields, sampling_params=sampling(body, limit), return_logprob=body.scored)
+    return GenerateBody(
+        **fields,
+        sampling_params=sampling(body, limit),
+        return_logprob=body.scored,
+        logprob_start_len=0 if body.echo and body.scored else -1,
+        top_logprobs_num=body.logprobs,
+    )
 
 
 def chat_request(body: ChatBody, template: ChatTemplate) -> GenerateBody:
-    """Raises BadRequest for what this engine or the template does not do."""
-    if body.top_logprobs:
-        raise BadRequest("top_logprobs: not supported by the CPU engine")
+    """Raises BadRequest for what the template does not do."""
     limit = body.max_tokens if body.max_completion_tokens is None else body.max_completion_tokens
     text = template.render(body.messages)
-    return GenerateBody(text=text, sampling_params=sampling(body, limit), return_logprob=body.scored)
+    return GenerateBody(
+        text=text,
+        sampling_params=sampling(body, limit),
+        return_logprob=body.scored,
+        top_logprobs_num=body.top_logprobs,
+    )
 
 
 def sampling(body: OpenAIBody, limit: int | None) -> SamplingBody:
@@ -97,4 +114,12 @@ def sampling(body: OpenAIBody, limit: int | None) -> SamplingBody:
         sampling_seed=body.seed,
         stop=body.stop,
         ignore_eos=body.ignore_eos,
+        frequency_penalty=body.frequency_penalty,
+        presence_penalty=body.presence_penalty,
+        repetition_penalty=body.repetition_penalty,
+        logit_bias=body.logit_bias,
+        min_new_tokens=body.min_tokens,
+        stop_token_ids=body.stop_token_ids,
+        skip_special_tokens=body.skip_special_tokens,
+        no_stop_trim=body.no_stop_trim,
     )

@@ -6,11 +6,21 @@ from typing import Any
 from fastapi import APIRouter, Response
 from fastapi import Request as HttpRequest
 
-from student_inference.answers import output_text
 from student_inference.async_engine import AsyncEngine
 from student_inference.chat import ChatTemplate
 from student_inference.intake import Limits, requests_of
-from student_inference.openai_answers import CHAT, COMPLETION, Dialect, chunk, envelope, finish_of, usage, whole
+from student_inference.openai_answers import (
+    CHAT,
+    COMPLETION,
+    Dialect,
+    chunk,
+    envelope,
+    finish_of,
+    logprobs_of,
+    spoken,
+    usage,
+    whole,
+)
 from student_inference.openai_protocol import ChatBody, CompletionBody, chat_request, completion_request, parse
 from student_inference.protocol import GenerateBody
 from student_inference.request import Request
@@ -53,30 +63,39 @@ def openai_router(engine: AsyncEngine, limits: Limits, text: TextCodec, template
         model = body.model or engine.model_path
         if body.stream:
             with_usage = bool((body.stream_options or {}).get("include_usage"))
-            return event_stream(deltas(engine, requests, text, dialect, model, with_usage))
+            return event_stream(deltas(engine, requests, text, dialect, model, body, with_usage))
         finished = await until_disconnect(http, engine.generate(requests))
         if finished is None:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         for reason in (request.finish or {} for request in finished):
             if reason.get("status_code"):
                 return error_response(reason["message"], reason["status_code"])
-        return json_response(whole(dialect, model, finished, text, body.scored))
+        return json_response(whole(dialect, model, finished, text, body.scored, body.echo))
 
     return router
 
 
 async def deltas(
-    engine: AsyncEngine, requests: list[Request], text: TextCodec, dialect: Dialect, model: str, with_usage: bool
+    engine: AsyncEngine,
+    requests: list[Request],
+    text: TextCodec,
+    dialect: Dialect,
+    model: str,
+    body: CompletionBody | ChatBody,
+    with_usage: bool,
 ) -> AsyncIterator[dict[str, Any]]:
     """Only what is new, never half a character."""
     index_of = {request.rid: index for index, request in enumerate(requests)}
-    said = dict.fromkeys(index_of, "")
+    said, told = dict.fromkeys(index_of, ""), dict.fromkeys(index_of, 0)
+    rid = requests[0].rid
     async for state in engine.stream(requests):
-        now = output_text(state, text)
+        now = spoken(state, text, body.echo)
         if state.finish is None and now.endswith(INCOMPLETE):
             continue
         delta, said[state.rid] = now[len(said[state.rid]) :], now
-        yield chunk(dialect, model, requests[0].rid, index_of[state.rid], delta, finish_of(state))
+        logprobs = logprobs_of(dialect, state, text, told[state.rid]) if body.scored else None
+        told[state.rid] = len(state.output)
+        yield chunk(dialect, model, rid, index_of[state.rid], delta, finish_of(state), logprobs)
     if with_usage:
-        last = envelope(dialect.chunk_object, model, requests[0].rid)
+        last = envelope(dialect.chunk_object, model, rid)
         yield {**last, "choices": [], "usage": usage(requests)}

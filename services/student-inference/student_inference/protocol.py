@@ -31,10 +31,11 @@ class SamplingBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     no_stop_trim: bool = False
     skip_special_tokens: bool = True
     stream_interval: int | None = None
-
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     repetition_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+
     spaces_between_special_tokens: bool = True
     beam_width: int | None = None
     stop_regex: Any = None
@@ -42,7 +43,6 @@ class SamplingBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     regex: Any = None
     ebnf: Any = None
     structural_tag: Any = None
-    logit_bias: Any = None
     custom_params: Any = None
     watermark: Any = None
 
@@ -58,6 +58,8 @@ class GenerateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     logprob_start_len: int | list[int] = -1
     return_text_in_logprobs: bool = False
     return_prompt_token_ids: bool = False
+    top_logprobs_num: int | list[int] | None = None
+    token_ids_logprob: list[int | list[int]] | None = None
     extra_key: str | None = None
     cache_salt: str | None = None
 
@@ -68,8 +70,6 @@ class GenerateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     custom_labels: Any = None
 
     stream: bool = False
-    top_logprobs_num: int | list[int] | None = None
-    token_ids_logprob: Any = None
     input_embeds: Any = None
     image_data: Any = None
     audio_data: Any = None
@@ -86,16 +86,12 @@ class GenerateBody(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 NEUTRAL_SAMPLING: dict[str, tuple[Any, ...]] = {
-    "frequency_penalty": (None, 0.0),
-    "presence_penalty": (None, 0.0),
-    "repetition_penalty": (None, 1.0),
     "beam_width": (None, 1),
     **dict.fromkeys(("stop_regex", "json_schema", "regex", "ebnf", "structural_tag"), (None,)),
-    **dict.fromkeys(("logit_bias", "custom_params", "watermark"), (None, {})),
+    **dict.fromkeys(("custom_params", "watermark"), (None, {})),
 }
 NEUTRAL_TOP: dict[str, tuple[Any, ...]] = {
-    "top_logprobs_num": (None, 0),
-    **dict.fromkeys(("token_ids_logprob", "input_embeds", "image_data", "audio_data", "video_data"), (None,)),
+    **dict.fromkeys(("input_embeds", "image_data", "audio_data", "video_data"), (None,)),
     **dict.fromkeys(("lora_path", "session_id", "session_params", "custom_logit_processor"), (None,)),
     **dict.fromkeys(("return_hidden_states", "return_routed_experts", "return_entropy"), (None, False)),
     "return_sampling_mask": (None, False),

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from student_inference.alternatives import NOTHING, Alternatives, Wanted
 from student_inference.cache import Chain
 
 
@@ -22,6 +23,10 @@ class SamplingParams:
     min_p: float
     seed: int
     min_new_tokens: int = 0
+    frequency_penalty: float = 0.0
+    presence_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
     stop_ids: frozenset[int] = frozenset()
     stop_texts: tuple[str, ...] = ()
     trim_stop: bool = True
@@ -38,13 +43,19 @@ class Request:
     logprob_start: int | None = None
     """First prompt position whose log-probability is wanted; None for none."""
     cache_salt: str = ""
+    sample: int = 0
+    """Its number among the samples of one prompt."""
     streamed: bool = False
     """Whether its state is wanted after every token."""
+    wanted: Wanted = NOTHING
+    """Log-probabilities of other tokens that are wanted beside those of the prompt's and output's own."""
     arrived: float = field(default_factory=time.perf_counter)
 
     output: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     prompt_logprobs: list[float] = field(default_factory=list)
+    output_alternatives: Alternatives = field(default_factory=Alternatives)
+    prompt_alternatives: Alternatives = field(default_factory=Alternatives)
     version_spans: list[tuple[str, int]] = field(default_factory=list)
     """(weight version, end of its span of output tokens), in order."""
     version: str = ""
@@ -82,6 +93,7 @@ class Request:
             self,
             output=list(self.output),
             logprobs=list(self.logprobs),
+            output_alternatives=self.output_alternatives.copy(),
             version_spans=list(self.version_spans),
             chain=None,
             finished_at=time.perf_counter(),

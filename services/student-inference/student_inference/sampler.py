@@ -46,14 +46,13 @@ class SamplingBatch:
 
 
 def sample(logits_BV: Tensor, batch: SamplingBatch, positions_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Next tokens [B] and their log-probabilities [B].
+    """Next tokens [B] and the log-probabilities [B, V] of all tokens.
 
     Log-probabilities are log_softmax(logits / temperature) before any filter, as SGLang reports them; a greedy
     request counts as temperature 1.
     """
     if batch.all_greedy:
-        tokens = logits_BV.argmax(-1)
-        return tokens, torch.log_softmax(logits_BV, -1).gather(1, tokens.unsqueeze(1)).squeeze(1)
+        return logits_BV.argmax(-1), torch.log_softmax(logits_BV, -1)
     logprobs = torch.log_softmax(logits_BV / batch.temperature, -1)
     probabilities = logprobs.exp()
     if batch.filtered:
@@ -61,7 +60,7 @@ def sample(logits_BV: Tensor, batch: SamplingBatch, positions_B: Tensor) -> tupl
     tokens = draw(probabilities, uniform(batch.seeds, positions_B))
     if batch.any_greedy:
         tokens = torch.where(batch.greedy, logits_BV.argmax(-1), tokens)
-    return tokens, logprobs.gather(1, tokens.unsqueeze(1)).squeeze(1)
+    return tokens, logprobs
 
 
 def keep_likely(probabilities_BV: Tensor, batch: SamplingBatch) -> Tensor:

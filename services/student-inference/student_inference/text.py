@@ -28,6 +28,10 @@ class TextCodec:
     def decode(self, ids: list[int], skip_special_tokens: bool = True) -> str:
         return "" if self._tokenizer is None else str(self._tokenizer.decode(ids, skip_special_tokens))
 
+    def decode_all(self, ids: list[int]) -> str:
+        """Special tokens included: stop texts may name them."""
+        return self.decode(ids, skip_special_tokens=False)
+
     def _read_eos(self, directory: Path) -> frozenset[int]:
         """The id of the tokenizer's end token, which ends a generation even when config.json does not name it."""
         path = directory / "tokenizer_config.json"

@@ -23,7 +23,7 @@ def when(engine: LocalEngine, reached: int, request: Request) -> None:
         time.sleep(0.001)
 
 
-def test_the_length_ends_a_generation_before_a_stop_token_does(student: Path, start_engine: StartEngine) -> None:
+def test_a_stop_token_ends_a_generation_before_its_length_does(student: Path, start_engine: StartEngine) -> None:
     engine = start_engine(student)
     [free] = engine.generate([[9, 8, 7]], params(max_new_tokens=5))
     assert free.finish == {"type": "length", "length": 5}
@@ -33,7 +33,7 @@ def test_the_length_ends_a_generation_before_a_stop_token_does(student: Path, st
     assert stopped.output == free.output[: first + 1]
     assert stopped.finish == {"type": "stop", "matched": free.output[2]}
     last = params(max_new_tokens=1, stop_ids=frozenset({free.output[0]}))
-    assert engine.generate([[9, 8, 7]], last)[0].finish == {"type": "length", "length": 1}
+    assert engine.generate([[9, 8, 7]], last)[0].finish == {"type": "stop", "matched": free.output[0]}
 
 
 def test_min_new_tokens_suppresses_stops(student: Path, start_engine: StartEngine) -> None:

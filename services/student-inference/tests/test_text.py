@@ -30,7 +30,7 @@ def spoken(student: Path, tmp_path: Path) -> Path:
 
 def test_text_prompts_and_stop_texts(spoken: Path, start_engine: StartEngine) -> None:
     text = TextCodec(spoken)
-    engine = start_engine(spoken, decode=text.decode)
+    engine = start_engine(spoken, decode=text.decode_all)
 
     def ask(**sampling: object) -> dict[str, object]:
         values = {"temperature": 0, "max_new_tokens": 8, "ignore_eos": True} | sampling
