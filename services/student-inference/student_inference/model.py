@@ -47,10 +47,11 @@ class Model:
             q, k, v = self.project(layer, normed, rotations)
             keys, values = batch.memory.extend(index, k, v)
             attended = attend(q, keys, values, mask)
-            x = add_product(x, attended, layer.out, layer.out_bias)
+            x.addmm_(attended, layer.out.t())
+            if layer.out_bias is not None:
+                x.add_(layer.out_bias)
             normed = rms_norm(x, x.shape[-1:], layer.mlp_norm, eps)
-            gate, up = (normed @ layer.gate_up).chunk(2, dim=-1)
-            x = add_product(x, silu(gate).mul_(up), layer.down)
+            x.add_(mlp(layer, normed))
         return rms_norm(x, x.shape[-1:], self.weights.norm, eps)
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -60,8 +61,7 @@ class Model:
     def project(self, layer: Layer, x: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries [N, H, D], keys and values [N, K, D]; queries and keys normalised (Qwen3) and rotated."""
         heads = self.config.num_heads
-        qkv = x @ layer.qkv if layer.qkv_bias is None else torch.addmm(layer.qkv_bias, x, layer.qkv)
-        qkv = qkv.view(len(x), -1, self.config.head_dim)
+        qkv = linear(x, layer.qkv, layer.qkv_bias).view(len(x), -1, self.config.head_dim)
         qk, v = qkv.tensor_split([heads + self.config.num_kv_heads], dim=1)
         if layer.qk_norm is not None:
             qk = rms_norm(qk, qk.shape[-1:], None, self.config.norm_eps) * layer.qk_norm
@@ -94,7 +94,7 @@ def attend(q_NHD: Tensor, k_BKLD: Tensor, v_BKLD: Tensor, mask: Tensor) -> Tenso
     return out.view(B, K, G, S, D).permute(0, 3, 1, 2, 4).reshape(N, H * D)
 
 
-def add_product(x: Tensor, y: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x + y W (+ bias), into x."""
-    x.addmm_(y, weight)
-    return x if bias is None else x.add_(bias)
+def mlp(layer: Layer, x: Tensor) -> Tensor:
+    """The gated MLP [N, hidden]. Tokens stand in columns: weights from the left are up to a fifth faster with few."""
+    gate, up = (layer.gate_up @ x.t()).chunk(2)
+    return (layer.down @ silu(gate).mul_(up)).t()

@@ -19,10 +19,7 @@ TIED_HEAD = "lm_head.weight"
 
 @dataclass(frozen=True)
 class Layer:
-    """One block. qkv stacks query, key and value projections, gate_up both halves of the gated MLP.
-
-    Projections are [inputs, outputs]: with few rows that product is up to a quarter faster than Hugging Face's layout.
-    """
+    """One block. qkv stacks query, key and value projections, gate_up both halves of the gated MLP."""
 
     attention_norm: Tensor
     qkv: Tensor
@@ -189,14 +186,14 @@ def empty_layer(config: ModelConfig, dtype: torch.dtype) -> Layer:
 
     return Layer(
         attention_norm=room(hidden),
-        qkv=room(hidden, (turned + config.num_kv_heads) * D),
+        qkv=room((turned + config.num_kv_heads) * D, hidden),
         qkv_bias=room((turned + config.num_kv_heads) * D) if config.qkv_bias else None,
         qk_norm=room(turned, D) if config.qk_norm else None,
-        out=room(config.num_heads * D, hidden),
+        out=room(hidden, config.num_heads * D),
         out_bias=room(hidden) if config.out_bias else None,
         mlp_norm=room(hidden),
-        gate_up=room(hidden, 2 * inner),
-        down=room(inner, hidden),
+        gate_up=room(2 * inner, hidden),
+        down=room(hidden, inner),
     )
 
 
@@ -218,14 +215,14 @@ def places_in(layer: Layer, config: ModelConfig) -> Iterator[tuple[str, Place]]:
     inner = config.intermediate_size
     yield "input_layernorm.weight", as_it_is(layer.attention_norm)
     yield "post_attention_layernorm.weight", as_it_is(layer.mlp_norm)
-    yield "self_attn.o_proj.weight", as_it_is(layer.out.t())
-    yield "mlp.gate_proj.weight", as_it_is(layer.gate_up.t()[:inner])
-    yield "mlp.up_proj.weight", as_it_is(layer.gate_up.t()[inner:])
-    yield "mlp.down_proj.weight", as_it_is(layer.down.t())
+    yield "self_attn.o_proj.weight", as_it_is(layer.out)
+    yield "mlp.gate_proj.weight", as_it_is(layer.gate_up[:inner])
+    yield "mlp.up_proj.weight", as_it_is(layer.gate_up[inner:])
+    yield "mlp.down_proj.weight", as_it_is(layer.down)
     if layer.out_bias is not None:
         yield "self_attn.o_proj.bias", as_it_is(layer.out_bias)
     heads, kv_heads, D = config.num_heads, config.num_kv_heads, config.head_dim
-    for kind, stacked in (("weight", layer.qkv.t()), ("bias", layer.qkv_bias)):
+    for kind, stacked in (("weight", layer.qkv), ("bias", layer.qkv_bias)):
         if stacked is not None:
             q, k, v = stacked.tensor_split([heads * D, (heads + kv_heads) * D])
             yield f"self_attn.q_proj.{kind}", interleaved(q, D)
