@@ -30,9 +30,9 @@ def compose_files() -> str:
 
 
 def changes() -> dict[str, str]:
-    """What is other than in `.env`: free ports, every checkpoint kept, torch from where this machine has it."""
+    """What is other than in `.env`: free ports, and torch from where this machine has it."""
     ports = {name: str(port) for name, port in draw_ports(PORTS, {}).items()}
-    return ports | {"SOCRATIC_TAG": "test", "KEEP_CHECKPOINTS": "1000"} | own_torch()
+    return ports | {"SOCRATIC_TAG": "test"} | own_torch()
 
 
 def environment_file(directory: Path) -> Path:

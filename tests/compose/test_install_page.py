@@ -11,12 +11,18 @@ from .system import BUILD_SECONDS, COMMAND_SECONDS, HEALTHY_SECONDS, changes, co
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(BUILD_SECONDS + 3 * HEALTHY_SECONDS)]
 MARK = "<!-- executed by tests/compose -->\n```bash\n"
+README_MARK = "executed by tests/compose -->\n```bash\n"
 PROJECT = "socratic-install"
 
 
 def marked_blocks(page: str) -> list[str]:
     """In order."""
     return [part.split("```", 1)[0] for part in (REPOSITORY / page).read_text().split(MARK)[1:]]
+
+
+def readme_block() -> str:
+    """What README shows of the page."""
+    return (REPOSITORY / "README.md").read_text().split(README_MARK, 1)[1].split("```", 1)[0]
 
 
 def copy_of_repository(target: Path) -> None:
@@ -32,6 +38,7 @@ def test_the_blocks_run_as_written(tmp_path: Path) -> None:
     copy_of_repository(tmp_path)
     environment = {**os.environ, **changes(), "COMPOSE_PROJECT_NAME": PROJECT, "COMPOSE_FILE": compose_files()}
     first, job = marked_blocks("docs/install.md")
+    assert readme_block() in first
     cleaning = "trap 'docker compose down --volumes --timeout 5' EXIT"
     done = subprocess.run(
         ["bash", "-c", f"set -eu\n{cleaning}\n{first}\n{job}"],
