@@ -104,6 +104,16 @@ class RolloutSpec(Spec):
 DecayRate = Annotated[float, Field(ge=0, lt=1)]
 
 
+class LoraSpec(Spec):
+    """Low-rank adapters (arXiv 2106.09685): only they are trained; policies are published merged."""
+
+    rank: int = Field(16, ge=1, le=4096, description="r: inner size of every adapter.")
+    alpha: int = Field(32, ge=1, description="The adapters' product is scaled by alpha / rank.")
+    target_modules: tuple[str, ...] | None = Field(
+        None, min_length=1, description="Names of the linear layers that get an adapter; none given: all but the head."
+    )
+
+
 class TrainingSpec(Spec):
     """How the student's weights are updated."""
 
@@ -137,6 +147,15 @@ class TrainingSpec(Spec):
     )
     entropy_coefficient: float = Field(0.0, ge=0, description="Weight of the entropy bonus in the loss.")
     tokens_per_microbatch: int = Field(16384, ge=64, description="Padded tokens in one forward pass.")
+    precision: Literal["fp32", "bf16"] = Field(
+        "fp32",
+        description="Of the computation. The weights that the optimizer changes are fp32 in both; with `bf16` policies "
+        "are published in bf16.",
+    )
+    activation_checkpointing: bool = Field(
+        False, description="Keep only each layer's input for the backward pass: less memory, a third more computation."
+    )
+    lora: LoraSpec | None = Field(None, description="Train adapters instead of the student's own weights.")
     checkpoint_every: int = Field(
         1, ge=1, description="Steps between checkpoints; skipped steps are replayed on resume."
     )
@@ -208,6 +227,8 @@ class JobSpec(Spec):
             raise ValueError(f"method {name} trains on first attempts only; set rollout.max_attempts to 1")
         if self.method.compares_group and self.rollout.group_size < 2:
             raise ValueError(f"method {name} compares the episodes of a question; set rollout.group_size to 2 or more")
+        if self.method.self_teacher_rate is not None and self.training.importance != "none":
+            raise ValueError(f"method {name} has an importance ratio of its own; remove training.importance")
         return self
 
     def evaluates_at(self, step: int) -> bool:

@@ -25,6 +25,11 @@ class MethodSpec(BaseModel):
         """Whether the frozen base student's log-probabilities are part of the rewards."""
         return False
 
+    @property
+    def self_teacher_rate(self) -> float | None:
+        """How fast the student's moving average follows it; None for a method that does not learn from one."""
+        return None
+
 
 class SocraticPO(MethodSpec):
     """Guided attempts under batch-level reward decay (paper eqs 16-19)."""
@@ -135,7 +140,33 @@ class RLOO(PenalisedSpec):
     name: Literal["rloo"] = "rloo"
 
 
+class SDPO(MethodSpec):
+    """Self-distillation: the student learns from its own average, shown another right answer (arXiv 2601.20802).
+
+    Episodes without such an answer in their group are left out.
+    """
+
+    single_attempt = True
+    compares_group = True
+    name: Literal["sdpo"] = "sdpo"
+    teacher_rate: float = Field(
+        0.05, gt=0, le=1, description="After each step the self-teacher moves by this share towards the student."
+    )
+    alpha: float = Field(
+        0.5, gt=0, lt=1, description="Of the generalised Jensen-Shannon divergence; 0.5 is the symmetric one."
+    )
+    top_tokens: int = Field(
+        100, ge=1, le=10000, description="The student's likeliest tokens that are compared; the others count as one."
+    )
+    importance_cap: float = Field(2.0, gt=1, description="Largest importance ratio pi / pi_sampling of a token.")
+
+    @property
+    def self_teacher_rate(self) -> float | None:
+        """It learns from nothing else."""
+        return self.teacher_rate
+
+
 Method = Annotated[
-    SocraticPO | ReinforcePP | ReinforcePPBaseline | GRPO | RLOO,
+    SocraticPO | ReinforcePP | ReinforcePPBaseline | GRPO | RLOO | SDPO,
     Field(discriminator="name"),
 ]

@@ -48,6 +48,7 @@ class StepRecord(JsonRecord):
         None, description="k3 estimate to the frozen base, nats per token, if asked for."
     )
     importance_weight: float = Field(1.0, description="Mean importance weight of the tokens; 1 without correction.")
+    masked_episodes: int = Field(0, description="Left out by the method: nothing to learn from (sdpo).")
     importance_capped: float = Field(0.0, description="Share of tokens whose weight was capped or masked.")
     staleness_max: int = Field(description="Policy versions between sampling and training, the largest of the batch.")
     staleness_mean: float = Field(description="The same, as the mean over student tokens.")

@@ -46,11 +46,12 @@ def snapshot(learner: Learner, record: StepRecord) -> Checkpoint:
         record=record,
         opened_at=1.0,
     )
-    return Checkpoint(state, learner.policy.weights(), learner.optimizer.state(), torch.get_rng_state())
+    return Checkpoint(state, *learner.state(), torch.get_rng_state())
 
 
 def bits(learner: Learner) -> bytes:
-    return save(learner.policy.weights() | learner.optimizer.state())
+    weights, rest = learner.state()
+    return save(weights | rest)
 
 
 def write_steps(student: Path, data_root: Path, steps: int) -> Learner:

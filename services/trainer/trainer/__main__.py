@@ -3,14 +3,15 @@
 from servicekit.settings import parse_settings
 
 from trainer.app import run
+from trainer.launch import Launch
 from trainer.settings import TrainerSettings
 
 PURPOSE = "Turns complete batches of episodes into new policy versions, and proves that the student engine serves them."
 
 
 def main() -> int:
-    """Read the settings and run."""
-    return run(parse_settings(TrainerSettings, "trainer", PURPOSE))
+    """Read the settings and, under torchrun, this process's place; then run."""
+    return run(parse_settings(TrainerSettings, "trainer", PURPOSE), Launch())
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """What one watches while a batch is learned from. Axes: N student tokens of a micro-batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from torch import Tensor
 
+from trainer.crew import Crew
 from trainer.loss import kl_estimate
 from trainer.microbatches import MicroBatch
+
+SUMS = ("loss", "clipped", "kl", "entropy", "tokens", "reference_kl", "importance", "capped", "gap_sum", "gap_tokens")
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,14 @@ class Diagnostics:
             self.gap_sum += float(gaps.sum())
             self.gap_max = max(self.gap_max, float(gaps.max()))
             self.gap_tokens += len(gaps)
+
+    def over(self, crew: Crew) -> "Diagnostics":
+        """Of what all processes have seen together."""
+        known = self.reference_kl is not None
+        sums = {name: float(getattr(self, name) or 0.0) for name in SUMS}
+        totals, [gap_max] = crew.total(list(sums.values()), [self.gap_max])
+        summed: dict[str, Any] = dict(zip(sums, totals, strict=True))
+        return replace(self, **summed | {"gap_max": gap_max, "reference_kl": summed["reference_kl"] if known else None})
 
     def report(self, gradient_norm: float, updates: int, student_tokens: int) -> UpdateReport:
         """The means, over all epochs."""

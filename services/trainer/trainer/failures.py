@@ -16,5 +16,9 @@ class JobFailure(Exception):
         return Problem(500, self.code, self.detail)
 
 
+class RankLost(Exception):
+    """Another process of the crew is gone or does not answer: this one cannot go on, and ends."""
+
+
 class JobStopped(Exception):
     """Not an error: the job is no longer running, or the trainer was asked to end."""

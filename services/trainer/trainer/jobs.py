@@ -13,15 +13,16 @@ from pydantic import ValidationError
 
 from trainer.archive import StepLog
 from trainer.collector import Collector
+from trainer.crew import Crew
 from trainer.engine import Engine
 from trainer.failures import JobFailure, JobStopped
 from trainer.heartbeat import Presence
+from trainer.lesson import prepare
 from trainer.locks import DirectoryBusy, sole_trainer
 from trainer.loop import TrainingLoop
 from trainer.meters import Meters
 from trainer.observers import Observers, StepWriter
 from trainer.patrol import Patrol
-from trainer.policy import Policy
 from trainer.publisher import SwapRules, WeightPublisher
 from trainer.rotation import Rotation
 from trainer.settings import TrainerSettings
@@ -29,7 +30,6 @@ from trainer.stopwatch import Stopwatch
 from trainer.store import Job, Store
 from trainer.students import find_student
 from trainer.tensorboard_log import TensorBoardLog
-from trainer.update import Learner
 from trainer.vigil import Vigil
 from trainer.weight_routes import WeightRoute
 from trainer.weight_routes.broadcast import Broadcast
@@ -49,6 +49,7 @@ class Trainer:
     def __init__(
         self,
         settings: TrainerSettings,
+        crew: Crew,
         store: Store,
         meters: Meters,
         presence: Presence,
@@ -56,6 +57,7 @@ class Trainer:
         stopping: threading.Event,
     ) -> None:
         self.settings = settings
+        self.crew = crew
         self.store = store
         self.meters = meters
         self.presence = presence
@@ -127,10 +129,7 @@ class Trainer:
     def prepare(self, job: Job) -> TrainingLoop:
         """Wire the parts of one job together."""
         base = find_student(job.spec.student.model, self.settings.model_roots)
-        temperature = job.spec.rollout.temperature
-        needs_reference = job.spec.training.kl_coefficient > 0 or job.spec.method.needs_reference
-        reference = Policy.load(base, temperature) if needs_reference else None
-        learner = Learner(Policy.load(base, temperature), job.spec.training, reference, self.stopwatch.measure)
+        learner = prepare(job.spec, self.settings.model_roots, self.crew, self.stopwatch.measure)
         vigil = Vigil(self.store, job, self.stopping)
         self.meters.staleness_bound.set(job.spec.rollout.max_staleness)
         observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))

@@ -11,12 +11,11 @@ from contracts.retention import kept_by
 
 from trainer import checkpoint
 from trainer.archive import archive_batch
-from trainer.batch import assemble
 from trainer.checkpoint import Checkpoint, CheckpointState
 from trainer.collector import Collector
 from trainer.credit import credits_of
+from trainer.lesson import learn
 from trainer.memory import memory_now
-from trainer.methods import annotate
 from trainer.methods.annotation import MethodState
 from trainer.observers import Observers
 from trainer.publisher import WeightPublisher
@@ -84,15 +83,12 @@ class TrainingLoop:
         with self.stopwatch.measure("wait"):
             episodes = self.collector.collect(step)
         archive_batch(self.data_root, self.job.id, step, episodes)
-        batch = assemble(step, episodes)
         with self.stopwatch.measure("update"):
-            batch = self.learner.with_reference(batch)
-            annotation = annotate(batch, self.job.spec.method, self.method_state)
-            report = self.learner.update(batch, annotation)
-            self.method_state = annotation.state
+            lesson = learn(self.learner, self.job.spec.method, step, episodes, self.method_state)
+            self.method_state = lesson.annotation.state
         self.vigil.check()
-        self.observers.step_credited(step, credits_of(batch, annotation))
-        record, opened = record_of(batch, annotation, report), opened_at(episodes)
+        self.observers.step_credited(step, credits_of(lesson.batch, lesson.annotation))
+        record, opened = record_of(lesson.batch, lesson.annotation, lesson.report), opened_at(episodes)
         self.consumed[step] = [episode.episode_id for episode in episodes]
         self.commit(step, record, opened)
         self.deliver(step, record, opened)
@@ -122,7 +118,7 @@ class TrainingLoop:
             record=measured(record, opened, time.time(), self.stopwatch.seconds, memory_now()),
             opened_at=opened,
         )
-        return Checkpoint(state, self.learner.policy.weights(), self.learner.optimizer.state(), torch.get_rng_state())
+        return Checkpoint(state, *self.learner.state(), torch.get_rng_state())
 
     def prune(self) -> None:
         """Delete the checkpoints that no rule of the job keeps."""

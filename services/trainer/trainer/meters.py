@@ -17,6 +17,9 @@ class Meters:
         self.zero = Counter(
             metrics.ZERO_GRADIENT_BATCHES_TOTAL, "Batches in which no token had an advantage.", registry=registry
         )
+        self.masked = Counter(
+            metrics.MASKED_EPISODES_TOTAL, "Episodes left out by the method: nothing to learn from.", registry=registry
+        )
         self.gauges = {item.field: Gauge(item.metric, item.meaning, registry=registry) for item in QUANTITIES}
         self.attempt_decay = Gauge(
             metrics.ATTEMPT_DECAY_FACTOR,
@@ -46,6 +49,7 @@ class Meters:
         self.steps.inc()
         self.cold.inc(record.cold)
         self.zero.inc(record.zero_gradient)
+        self.masked.inc(record.masked_episodes)
         for field, gauge in self.gauges.items():
             gauge.set(number_of(record, field))
         for line in record.attempts:

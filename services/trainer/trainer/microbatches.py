@@ -5,7 +5,8 @@ model never looks at it from a real token, so no attention mask is needed.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,11 +33,33 @@ class MicroBatch:
     weights_N: Tensor | None = None  # of the token in the loss; without them the loss is the mean over tokens
     reference_logprobs_N: Tensor | None = None  # of the frozen base
     old_logprobs_N: Tensor | None = None  # of the learning policy before it learned from the batch
+    teacher: "MicroBatch | None" = None  # the same student tokens, in the same order, behind what their teacher sees
 
     @property
     def tokens(self) -> int:
         """Student tokens, which are the tokens that carry loss."""
         return len(self.targets_N)
+
+    def to(self, device: torch.device) -> "MicroBatch":
+        """With its tensors there."""
+        moved: dict[str, Any] = {
+            field.name: value.to(device)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor | MicroBatch)
+        }
+        return replace(self, **moved)
+
+    def emptied(self) -> "MicroBatch":
+        """One of its trajectories, and no token of it that carries loss."""
+        none_N: dict[str, Any] = {
+            field.name: value[:0]
+            for field in fields(self)
+            if field.name.endswith("_N") and (value := getattr(self, field.name)) is not None
+        }
+        teacher = self.teacher and self.teacher.emptied()
+        return replace(
+            self, rollouts_B=self.rollouts_B[:1], token_ids_BT=self.token_ids_BT[:1], teacher=teacher, **none_N
+        )
 
 
 def pack(
@@ -45,19 +68,36 @@ def pack(
     tokens_per_microbatch: int,
     weights_RT: Sequence[Floats] | None = None,
     reference_logprobs_RT: Sequence[Floats] | None = None,
+    teacher_R: Sequence[Trajectory] | None = None,
 ) -> list[MicroBatch]:
     """Split by length so that little is padded; the order is a function of the batch alone."""
-    lengths = [len(trajectory.token_ids_T) for trajectory in trajectories]
-    return [
-        pad(
+    lengths = [len(trajectory.token_ids_T) for trajectory in teacher_R or trajectories]
+    micros = []
+    for chosen in by_length(lengths, tokens_per_microbatch):
+        micro = pad(
             chosen,
             [trajectories[index] for index in chosen],
             [advantages_RT[index] for index in chosen],
             weights_RT and [weights_RT[index] for index in chosen],
             reference_logprobs_RT and [reference_logprobs_RT[index] for index in chosen],
         )
-        for chosen in by_length(lengths, tokens_per_microbatch)
-    ]
+        if teacher_R is not None:
+            seen = [teacher_R[index] for index in chosen]
+            nothing_RT = [np.zeros(len(trajectory.token_ids_T)) for trajectory in seen]
+            micro = replace(micro, teacher=pad(chosen, seen, nothing_RT))
+        micros.append(micro)
+    return micros
+
+
+def deal(micros: Sequence[MicroBatch], rank: int, size: int) -> list[MicroBatch]:
+    """The share of one of `size` processes. All make as many passes, for they gather weights together: some are empty.
+
+    Raises IndexError when there is nothing to deal.
+    """
+    if size == 1:
+        return list(micros)
+    mine, most = list(micros[rank::size]), -(-len(micros) // size)
+    return mine + [micros[0].emptied()] * (most - len(mine))
 
 
 def by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -114,7 +154,7 @@ def pad(
 
 def unpack(micro: MicroBatch, values_N: Tensor, into_RT: Sequence[Floats]) -> None:
     """The inverse of packing: put a value per student token where the token stands in its trajectory."""
-    columns_N = (micro.positions_N + 1).numpy()
+    columns_N, rows_N, found_N = (part.cpu().numpy() for part in (micro.positions_N + 1, micro.rows_N, values_N))
     for row, rollout in enumerate(micro.rollouts_B):
-        here_N = (micro.rows_N == row).numpy()
-        into_RT[rollout][columns_N[here_N]] = values_N.numpy()[here_N]
+        here_N = rows_N == row
+        into_RT[rollout][columns_N[here_N]] = found_N[here_N]

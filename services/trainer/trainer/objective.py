@@ -8,24 +8,23 @@ from torch import Tensor
 
 from trainer.diagnostics import Seen
 from trainer.importance import importance_weights
-from trainer.loss import KL_LOSSES, k3, policy_gradient
+from trainer.loss import KL_LOSSES, TokenLoss, k3, policy_gradient
 from trainer.microbatches import MicroBatch
 
 
-def objective(micro: MicroBatch, logprobs_N: Tensor, entropy_N: Tensor, spec: TrainingSpec) -> tuple[Tensor, Seen]:
+def objective(
+    micro: MicroBatch, logprobs_N: Tensor, entropy_N: Tensor, distilled: TokenLoss | None, spec: TrainingSpec
+) -> tuple[Tensor, Seen]:
     """The loss summed over the tokens (with gradient), and what one watches.
 
-    w * PPO(pi / pi_old) + kl_coefficient * KL(pi || pi_base) - entropy_coefficient * entropy, per token. Without
-    importance correction the old policy is the one that sampled, as the engine told it, and w = 1. With it the old
-    policy is the trainer's own at the start of the batch, and w carries it from the sampling policy to the old one.
+    Per token: from_rewards or, where there is a teacher, `distilled`; plus kl_coefficient * KL(pi || pi_base), less
+    entropy_coefficient * entropy.
     """
-    old_N, importance_N, capped_N = micro.sampling_logprobs_N, None, None
-    if spec.importance != "none":
-        old_N = logprobs_N.detach() if micro.old_logprobs_N is None else micro.old_logprobs_N
-        importance_N, capped_N = importance_weights(
-            spec.importance, old_N, micro.sampling_logprobs_N, spec.importance_cap
-        )
-    clipped = policy_gradient(logprobs_N, old_N, micro.advantages_N, spec.clip_low, spec.clip_high)
+    importance_N, capped_N = None, None
+    if distilled is None:
+        clipped, importance_N, capped_N = from_rewards(micro, logprobs_N, spec)
+    else:
+        clipped = distilled
     loss_N = clipped.loss_N if importance_N is None else clipped.loss_N * importance_N
     reference_N = micro.reference_logprobs_N
     if spec.kl_coefficient and reference_N is not None:
@@ -43,3 +42,22 @@ def objective(micro: MicroBatch, logprobs_N: Tensor, entropy_N: Tensor, spec: Tr
         capped_N=capped_N,
     )
     return loss, seen
+
+
+def from_rewards(
+    micro: MicroBatch, logprobs_N: Tensor, spec: TrainingSpec
+) -> tuple[TokenLoss, Tensor | None, Tensor | None]:
+    """PPO(pi / pi_old), the importance weight w that it is to be multiplied by, and where a cap changed w.
+
+    Without importance correction the old policy is the one that sampled, as the engine told it, and there is no w.
+    With it the old policy is the trainer's own at the start of the batch, and w carries it from the sampling policy to
+    the old one.
+    """
+    old_N, importance_N, capped_N = micro.sampling_logprobs_N, None, None
+    if spec.importance != "none":
+        old_N = logprobs_N.detach() if micro.old_logprobs_N is None else micro.old_logprobs_N
+        importance_N, capped_N = importance_weights(
+            spec.importance, old_N, micro.sampling_logprobs_N, spec.importance_cap
+        )
+    clipped = policy_gradient(logprobs_N, old_N, micro.advantages_N, spec.clip_low, spec.clip_high)
+    return clipped, importance_N, capped_N

@@ -5,6 +5,7 @@ from contracts.jobs import TrainingSpec
 from torch import Tensor, nn
 
 from trainer.schedules import learning_rate_of
+from trainer.sharding import clip_norm
 
 STATE_KEYS = ("step", "exp_avg", "exp_avg_sq")
 
@@ -15,7 +16,7 @@ class Optimizer:
     def __init__(self, model: nn.Module, spec: TrainingSpec) -> None:
         self.spec = spec
         self.updates = 0
-        self.parameters = dict(model.named_parameters())
+        self.parameters = {name: item for name, item in model.named_parameters() if item.requires_grad}
         self.adamw = torch.optim.AdamW(
             self.parameters.values(),
             lr=spec.learning_rate,
@@ -30,7 +31,7 @@ class Optimizer:
 
     def clip(self) -> float:
         """Scale the gradient down to the largest norm allowed; returns the norm before."""
-        return float(nn.utils.clip_grad_norm_(self.parameters.values(), self.spec.gradient_clip))
+        return clip_norm(list(self.parameters.values()), self.spec.gradient_clip)
 
     def apply(self) -> None:
         """One update of the weights."""
@@ -39,8 +40,8 @@ class Optimizer:
         self.adamw.step()
         self.updates += 1
 
-    def state(self) -> dict[str, Tensor]:
-        """Moments and step count of every parameter, by `key/parameter`."""
+    def tensors(self) -> dict[str, Tensor]:
+        """Moments and step count of every parameter, by `key/parameter`; shares of them, where they are sharded."""
         return {
             f"{key}/{name}": self.adamw.state[parameter][key]
             for name, parameter in self.parameters.items()
@@ -48,9 +49,10 @@ class Optimizer:
             if parameter in self.adamw.state
         }
 
-    def restore(self, state: dict[str, Tensor], updates: int) -> None:
-        """The inverse of `state`. Raises KeyError when it was written for other parameters."""
+    def begin(self, updates: int) -> None:
+        """Go on after so many updates, with moments that are still to be filled in."""
         self.updates = updates
         if updates:
-            for name, parameter in self.parameters.items():
-                self.adamw.state[parameter] = {key: state[f"{key}/{name}"].clone() for key in STATE_KEYS}
+            for parameter in self.parameters.values():
+                moments = {key: torch.zeros_like(parameter, requires_grad=False) for key in STATE_KEYS[1:]}
+                self.adamw.state[parameter] = {"step": torch.zeros((), device=parameter.device), **moments}

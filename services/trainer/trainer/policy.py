@@ -1,104 +1,160 @@
 """The student as a differentiable function: log-probabilities of sampled tokens.
 
-Axes: B trajectories, T tokens, N student tokens, H hidden, V vocabulary.
+Axes: B trajectories, T tokens, N student tokens, K tokens asked about at each, V vocabulary.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from contracts.jobs import LoraSpec, TrainingSpec
 from safetensors import SafetensorError
 from torch import Tensor
 from torch.nn.functional import linear
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
+from trainer.adapters import adapted_layers, add_adapters, merged, plain_name
+from trainer.crew import SOLO, Crew, Score, Weights
 from trainer.failures import JobFailure
+from trainer.layers import recompute_layers
 from trainer.microbatches import MicroBatch
-from trainer.token_logprobs import token_logprobs
+from trainer.scorer import Scorer
+from trainer.sharding import shard, whole
 
 # fp32 rounding of one matrix product; a head that does more than a product (soft caps, scales) is off by far more.
 HEAD_TOLERANCE = 1e-4
 HEAD_PROBE_TOKENS = 4
+PUBLISHED = {"fp32": torch.float32, "bf16": torch.bfloat16}
+BASE_LAYER = ".base_layer.weight"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a student is laid out for training."""
+
+    precision: str = "fp32"
+    activation_checkpointing: bool = False
+    lora: LoraSpec | None = None
+
+    @classmethod
+    def of(cls, spec: TrainingSpec) -> "Shape":
+        """What the job asks for."""
+        return cls(spec.precision, spec.activation_checkpointing, spec.lora)
 
 
 class Policy:
-    """A causal language model in fp32, sampled at `temperature`."""
+    """A causal language model with fp32 weights, sampled at `temperature`."""
 
-    def __init__(self, model: Any, temperature: float) -> None:
+    def __init__(self, model: Any, temperature: float, shape: Shape = Shape(), crew: Crew = SOLO) -> None:
         self.model = model.eval()  # no dropout: the engine samples without it
-        self.temperature = temperature
+        self.crew = crew
+        self.shape = shape
+        self.scorer = Scorer(model, temperature)
 
     @classmethod
-    def load(cls, directory: Path, temperature: float) -> "Policy":
+    def load(cls, directory: Path, temperature: float, shape: Shape = Shape(), crew: Crew = SOLO) -> "Policy":
         """Read a Hugging Face model directory. Raises JobFailure when it cannot be read or trained."""
-        logging.disable_progress_bar()
-        try:
-            model = AutoModelForCausalLM.from_pretrained(
-                directory,
-                dtype=torch.float32,
-                attn_implementation="sdpa",
-                local_files_only=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-            )
-        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-            raise JobFailure("student_unreadable", f"student.model {directory}: {error}") from error
-        policy = cls(model, temperature)
+        policy = cls(read_model(directory), temperature, shape, crew)
         policy.check_head()
+        policy.lay_out()
         return policy
+
+    def lay_out(self) -> None:
+        """Adapters first, for they are weights too; sharding last, for it takes hold of every weight."""
+        if self.shape.lora is not None:
+            add_adapters(self.model, self.shape.lora)
+        if self.shape.activation_checkpointing:
+            recompute_layers(self.model)
+        self.model.to(self.crew.device)
+        if self.crew.several or self.shape.precision == "bf16":
+            shard(self.scorer, self.crew.mesh(), self.shape.precision)
 
     @property
     def vocab_size(self) -> int:
         """Rows of the embedding: every token id lies below."""
         return int(self.model.get_input_embeddings().weight.shape[0])
 
+    @torch.no_grad()
     def check_head(self) -> None:
         """Raises JobFailure for a model whose logits are not its head applied to its last hidden states."""
         probe_BT = torch.arange(HEAD_PROBE_TOKENS)[None] % self.vocab_size
-        with torch.no_grad():
-            expected_BTV = self.model(probe_BT, use_cache=False).logits
-            found_BTV = linear(self.hidden(probe_BT), *self.head())
+        expected_BTV = self.model(probe_BT, use_cache=False).logits
+        found_BTV = linear(self.scorer.hidden(probe_BT), *self.scorer.head())
         if (expected_BTV - found_BTV).abs().max() > HEAD_TOLERANCE * (1 + expected_BTV.abs().max()):
             kind = type(self.model).__name__
             raise JobFailure("student_unsupported", f"student.model: {kind} changes its logits after the head")
 
-    def head(self) -> tuple[Tensor, Tensor | None]:
-        """Weight [V, H] and bias [V] of the head."""
-        module = self.model.get_output_embeddings()
-        return module.weight, getattr(module, "bias", None)
-
-    def hidden(self, token_ids_BT: Tensor) -> Tensor:
-        """Last hidden states [B, T, H] of one causal forward pass."""
-        states_BTH: Tensor = self.model.base_model(input_ids=token_ids_BT, use_cache=False).last_hidden_state
-        return states_BTH
-
     def logprobs(self, micro: MicroBatch) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy of each student token, nats, at the temperature; context gets no logits."""
-        states_NH = self.hidden(micro.token_ids_BT)[micro.rows_N, micro.positions_N]
-        return token_logprobs(states_NH, *self.head(), micro.targets_N, self.temperature)
+        logprobs_N, entropy_N, _ = self.scorer(micro.token_ids_BT, micro.rows_N, micro.positions_N, micro.targets_N)
+        return logprobs_N, entropy_N
+
+    def top_logprobs(self, micro: MicroBatch, top: int) -> tuple[Tensor, Tensor, Tensor]:
+        """(log-probabilities_NK, entropy_N, ids_NK): column 0 is the sampled token, behind it the `top` likeliest."""
+        logprobs_NK, entropy_N, ids_NK = self.scorer(
+            micro.token_ids_BT, micro.rows_N, micro.positions_N, micro.targets_N, top
+        )
+        return logprobs_NK, entropy_N, ids_NK
+
+    def logprobs_of(self, micro: MicroBatch, ids_NK: Tensor) -> Tensor:
+        """Log-probabilities [N, K] of these tokens where each student token stands."""
+        logprobs_NK: Tensor = self.scorer(micro.token_ids_BT, micro.rows_N, micro.positions_N, ids_NK)[0]
+        return logprobs_NK
 
     @torch.no_grad()
     def prompt_logprobs(self, token_ids: list[int]) -> list[float]:
         """Log-probability of every token but the first, given those before it, at temperature 1."""
-        tokens_BT = torch.tensor([token_ids])
-        logits_TV = linear(self.hidden(tokens_BT), *self.head())[0]
-        all_TV = torch.log_softmax(logits_TV[:-1], dim=-1)
-        values: list[float] = all_TV.gather(1, tokens_BT[0, 1:, None]).squeeze(1).tolist()
+        with self.crew.together(Score(token_ids)):
+            tokens_T = torch.tensor(token_ids, device=self.crew.device)
+            positions_N = torch.arange(len(token_ids) - 1, device=self.crew.device)
+            found_N = self.scorer(
+                tokens_T[None], torch.zeros_like(positions_N), positions_N, tokens_T[1:], temperature=1.0
+            )
+            values: list[float] = found_N[0].tolist()
         return values
 
     def weights(self) -> dict[str, Tensor]:
-        """Parameters and buffers by their Hugging Face names, tied ones once: what `model.safetensors` holds."""
-        seen: set[int] = set()
-        kept = {}
-        for name, tensor in self.model.state_dict().items():
-            if tensor.data_ptr() not in seen:
-                seen.add(tensor.data_ptr())
-                kept[name] = tensor.detach()
-        return kept
+        """Parameters and buffers by their Hugging Face names, tied ones once: what `model.safetensors` holds.
 
-    @torch.no_grad()
-    def restore(self, weights: dict[str, Tensor]) -> None:
-        """Take over weights that `weights` gave. Raises KeyError or RuntimeError when they do not fit."""
-        for name, tensor in self.weights().items():
-            tensor.copy_(weights[name])
+        Adapters are merged into the weights that they stand beside.
+        """
+        layers = adapted_layers(self.model)
+        with self.crew.together(Weights()), torch.no_grad():
+            found = {}
+            for name, tensor in self.tensors().items():
+                plain = plain_name(name)
+                if plain is not None:
+                    layer = layers.get(name.removesuffix(BASE_LAYER)) if name.endswith(BASE_LAYER) else None
+                    found[plain] = self.crew.kept(whole(tensor if layer is None else merged(tensor, layer)))
+        return {name: tensor.to(PUBLISHED[self.shape.precision]) for name, tensor in found.items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every parameter once, and the buffers that belong to the model's state."""
+        parameters: dict[str, Tensor] = dict(self.model.named_parameters())
+        tied = {name for name, _ in self.model.named_parameters(remove_duplicate=False)} - parameters.keys()
+        buffers = {name: tensor for name, tensor in self.model.state_dict().items() if name not in parameters}
+        return parameters | {name: tensor for name, tensor in buffers.items() if name not in tied}
+
+    def trained(self) -> dict[str, Tensor]:
+        """What training changes, by name: all weights, or the adapters alone. Of sharded ones, this process's share."""
+        if self.shape.lora is None:
+            return self.tensors()
+        return {name: tensor for name, tensor in self.model.named_parameters() if tensor.requires_grad}
+
+
+def read_model(directory: Path) -> Any:
+    """Raises JobFailure when the directory holds no causal language model."""
+    logging.disable_progress_bar()
+    try:
+        return AutoModelForCausalLM.from_pretrained(
+            directory,
+            dtype=torch.float32,
+            attn_implementation="sdpa",
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise JobFailure("student_unreadable", f"student.model {directory}: {error}") from error

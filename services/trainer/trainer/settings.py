@@ -43,7 +43,17 @@ class TrainerSettings(ServiceSettings):
         Path(".socratic/data"), description="Checkpoints and policies; engines of a shared_directory must see it too."
     )
     model_roots: list[Path] = Field([Path()], description="JSON list: directories below which base students may lie.")
-    threads: int = Field(1, ge=1, description="Torch threads; one is fastest for small students on a shared machine.")
+    threads: int = Field(
+        1, ge=1, description="Torch threads of each process; one is fastest for small students on a shared machine."
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="Where to train: `auto` takes a GPU where there is one. Each process of a machine takes one.",
+    )
+    rank_wait_seconds: float = Field(
+        600, gt=0, description="With several processes: longest wait of one for the others; past it, all end."
+    )
+    keep_checkpoints: int = Field(3, ge=1, description="Newest checkpoints of a job that are kept.")
     tensorboard: bool = Field(
         False, description="Write TensorBoard files into each job's directory; needs socratic-trainer[tensorboard]."
     )

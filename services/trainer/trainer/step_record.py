@@ -55,6 +55,7 @@ def record_of(batch: Batch, annotation: Annotation, report: UpdateReport) -> Ste
         logprob_gap_mean=report.logprob_gap_mean,
         reference_kl=report.reference_kl,
         importance_weight=report.importance_weight,
+        masked_episodes=annotation.masked_episodes,
         importance_capped=report.importance_capped,
         staleness_max=batch.step - 1 - min(versions),
         staleness_mean=batch.step - 1 - sum(versions) / len(versions),

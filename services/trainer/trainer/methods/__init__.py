@@ -6,7 +6,7 @@ from typing import Any
 from contracts.methods import Method
 
 from trainer.batch import Batch
-from trainer.methods import grpo, reinforce_pp, reinforce_pp_baseline, rloo, socratic_po
+from trainer.methods import grpo, reinforce_pp, reinforce_pp_baseline, rloo, sdpo, socratic_po
 from trainer.methods.annotation import Annotation, MethodState
 
 METHODS: dict[str, Callable[[Batch, Any, MethodState], Annotation]] = {
@@ -15,6 +15,7 @@ METHODS: dict[str, Callable[[Batch, Any, MethodState], Annotation]] = {
     "reinforce_pp_baseline": reinforce_pp_baseline.annotate,
     "grpo": grpo.annotate,
     "rloo": rloo.annotate,
+    "sdpo": sdpo.annotate,
 }
 
 

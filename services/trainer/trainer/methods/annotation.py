@@ -10,6 +10,7 @@ import numpy as np
 from contracts.trajectories import CONTEXT
 
 from trainer.batch import Batch
+from trainer.distillation import Distillation
 from trainer.rewards import Floats
 
 # What a method carries from step to step; plain numbers, because the checkpoint keeps it as JSON.
@@ -28,6 +29,7 @@ class Annotation:
     advantages_RT: Sequence[Floats]
     weights_RT: Sequence[Floats] | None = None
     state: MethodState = field(default_factory=dict)  # for the next step
+    distillation: Distillation | None = None  # learn from a teacher's distributions instead of advantages
 
     @property
     def cold(self) -> bool:
@@ -36,8 +38,20 @@ class Annotation:
 
     @property
     def zero_gradient(self) -> bool:
-        """No token carries an advantage."""
-        return not any(advantages_T.any() for advantages_T in self.advantages_RT)
+        """No token has anything to learn from."""
+        return not any(self.teaching_rollouts)
+
+    @property
+    def teaching_rollouts(self) -> list[bool]:
+        """Which rollouts have a token with an advantage, or a demonstration."""
+        if self.distillation is not None:
+            return [demonstration is not None for demonstration in self.distillation.demonstrations_R]
+        return [bool(advantages_T.any()) for advantages_T in self.advantages_RT]
+
+    @property
+    def masked_episodes(self) -> int:
+        """Rollouts that are left out for want of a demonstration."""
+        return 0 if self.distillation is None else self.teaching_rollouts.count(False)
 
 
 def undecayed(batch: Batch, advantages_RK: Floats) -> Annotation:
