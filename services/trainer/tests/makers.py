@@ -8,7 +8,8 @@ import torch
 from contracts.episodes import Attempt, Episode, Failure, Guidance, VersionSpan
 from contracts.jobs import JobSpec, RolloutSpec, StudentSpec, TaskSpec, TrainingSpec
 from contracts.manifests import Manifest, ManifestEntry, episode_id
-from transformers import Qwen3Config, Qwen3ForCausalLM
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 VOCAB = 61
 JOB = "job-1"
@@ -33,8 +34,25 @@ def make_student(directory: Path, seed: int = 0) -> Path:
         pad_token_id=0,
     )
     Qwen3ForCausalLM(config).save_pretrained(directory)
-    (directory / "tokenizer_config.json").write_text("{}")
+    make_tokenizer(directory)
     return directory
+
+
+def make_tokenizer(directory: Path) -> None:
+    """Words w2 to w60 beside the padding and the end of turn, and a template of the ChatML kind."""
+    words = {"<pad>": 0, "<end>": 1, **{f"w{index}": index for index in range(2, VOCAB)}}
+    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<pad>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="<end>",
+        chat_template="{% for message in messages %}w2 {{ message.content }} <end> {% endfor %}"
+        "{% if add_generation_prompt %}w3{% endif %}",
+    ).save_pretrained(directory)
+
+
+CLOSING = [1, 3]  # how that template ends a user's turn and opens an answer
 
 
 def spec_of(student: Path | str, **training: object) -> JobSpec:
@@ -96,7 +114,7 @@ def episode(
         step=step,
         question_id=question,
         sample=sample,
-        prompt_token_ids=[rng.randrange(VOCAB) for _ in range(rng.randint(3, 12))],
+        prompt_token_ids=[rng.randrange(VOCAB) for _ in range(rng.randint(1, 10))] + CLOSING,
         attempts=[attempt(rng, reward, version=step - 1) for reward in rewards],
         guidances=[guidance(rng) for _ in rewards[1:]],
         failure=failure,
@@ -116,6 +134,16 @@ def episodes_of_step(step: int, seed: int = 0, questions: int = 3, group: int = 
     shapes = [[1.0], [0.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
     return [
         episode(rng, rng.choice(shapes), question=f"q{question}", sample=sample, step=step, job=job)
+        for question in range(questions)
+        for sample in range(group)
+    ]
+
+
+def single_attempts(step: int, seed: int = 0, questions: int = 3, group: int = 4) -> list[Episode]:
+    """A batch of first attempts, in which every question has right and wrong answers."""
+    rng = random.Random(f"{seed}/{step}")
+    return [
+        episode(rng, [float(sample % 2)], question=f"q{question}", sample=sample, step=step)
         for question in range(questions)
         for sample in range(group)
     ]

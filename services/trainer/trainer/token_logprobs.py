@@ -18,7 +18,7 @@ def token_logprobs(
     states_NH: Tensor,
     weight_VH: Tensor,
     bias_V: Tensor | None,
-    targets_NK: Tensor,
+    targets: Tensor,
     temperature: float,
     logits_at_once: int = LOGITS_AT_ONCE,
 ) -> tuple[Tensor, Tensor]:
@@ -29,11 +29,10 @@ def token_logprobs(
     pass. When everything fits, nothing is computed twice.
     """
     rows = max(1, logits_at_once // len(weight_VH))
-    several_NK = targets_NK if targets_NK.dim() == 2 else targets_NK[:, None]
-    logprobs_NK, entropy_N = TokenLogprobs.apply(  # type: ignore[no-untyped-call]
-        states_NH, weight_VH, bias_V, several_NK, temperature, rows
+    logprobs, entropy_N = TokenLogprobs.apply(  # type: ignore[no-untyped-call]
+        states_NH, weight_VH, bias_V, targets, temperature, rows
     )
-    return logprobs_NK.view(targets_NK.shape), entropy_N
+    return logprobs, entropy_N
 
 
 @torch.no_grad()
@@ -58,12 +57,13 @@ class TokenLogprobs(torch.autograd.Function):
         states_NH: Tensor,
         weight_VH: Tensor,
         bias_V: Tensor | None,
-        targets_NK: Tensor,
+        targets: Tensor,
         temperature: float,
         rows: int,
     ) -> tuple[Tensor, Tensor]:
-        logprobs_NK = states_NH.new_empty(targets_NK.shape, dtype=torch.promote_types(states_NH.dtype, torch.float32))
-        entropy_N = logprobs_NK.new_empty(len(states_NH))
+        logprobs = states_NH.new_empty(targets.shape, dtype=torch.promote_types(states_NH.dtype, torch.float32))
+        targets_NK, logprobs_NK = (each[:, None] if each.dim() == 1 else each for each in (targets, logprobs))
+        entropy_N = logprobs.new_empty(len(states_NH))
         whole_NV = None
         for start in range(0, len(states_NH), rows):
             part = slice(start, start + rows)
@@ -74,10 +74,10 @@ class TokenLogprobs(torch.autograd.Function):
         ctx.save_for_backward(states_NH, weight_VH, bias_V, targets_NK, whole_NV)
         ctx.temperature, ctx.rows = temperature, rows
         ctx.set_materialize_grads(False)
-        return logprobs_NK, entropy_N
+        return logprobs, entropy_N
 
     @staticmethod
-    def backward(ctx: Any, grad_logprobs_NK: Tensor | None, grad_entropy_N: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad_logprobs: Tensor | None, grad_entropy_N: Tensor | None) -> tuple[Tensor | None, ...]:
         states_NH, weight_VH, bias_V, targets_NK, whole_NV = ctx.saved_tensors
         grad_states_NH = torch.empty_like(states_NH)
         grad_weight_VH = torch.zeros_like(weight_VH) if ctx.needs_input_grad[1] else None
@@ -90,8 +90,8 @@ class TokenLogprobs(torch.autograd.Function):
             grad_CV = torch.zeros_like(all_CV)
             if grad_entropy_N is not None:
                 grad_CV.add_(all_CV).add_(1).mul_(all_CV.exp()).mul_(-grad_entropy_N[part, None])
-            if grad_logprobs_NK is not None:
-                grad_CV.scatter_add_(1, targets_NK[part], grad_logprobs_NK[part])
+            if grad_logprobs is not None:
+                grad_CV.scatter_add_(1, targets_NK[part], grad_logprobs.view(targets_NK.shape)[part])
             # torch's own kernel: a batch that fits at once trains to the same bits as plain autograd.
             grad_CV = torch.ops.aten._log_softmax_backward_data(grad_CV, all_CV, 1, all_CV.dtype).div_(ctx.temperature)
             grad_CV = grad_CV.to(states_NH.dtype)
