@@ -6,10 +6,9 @@ import pytest
 import torch
 from contracts.jobs import JobSpec
 from contracts.methods import RLOO, SDPO, SocraticPO
-from contracts.policies import job_directory
+from contracts.policies import checkpoint_steps, job_directory
 from safetensors.torch import load_file
 from trainer.batch import assemble
-from trainer.checkpoint import steps_in
 from trainer.microbatches import deal, pack
 
 from .crew_work import Reports, train_on
@@ -39,7 +38,7 @@ def job(student: Path, kind: str) -> JobSpec:
 def weights_of(data_root: Path) -> dict[str, torch.Tensor]:
     """What a checkpoint kept, moments included, and what was published."""
     directory = job_directory(data_root, JOB)
-    [step] = steps_in(data_root, JOB)
+    [step] = checkpoint_steps(data_root, JOB)
     kept = directory / "checkpoints" / f"step-{step:06d}"
     published = torch.load(directory / "published.pt", weights_only=True)
     named = {f"published/{name}": tensor for name, tensor in published.items()}

@@ -12,6 +12,7 @@ from contracts.policies import job_directory
 from pydantic import ValidationError
 
 from trainer.archive import StepLog
+from trainer.canary import BF16_TOLERANCE
 from trainer.collector import Collector
 from trainer.crew import Crew
 from trainer.engine import Engine
@@ -133,7 +134,7 @@ class Trainer:
         vigil = Vigil(self.store, job, self.stopping)
         self.meters.staleness_bound.set(job.spec.rollout.max_staleness)
         observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))
-        publisher = self.publisher(job.id, base, observers, vigil)
+        publisher = self.publisher(job, base, observers, vigil)
         vigil.also = Patrol(publisher).look
         return TrainingLoop(
             job=job,
@@ -147,19 +148,22 @@ class Trainer:
             stopwatch=self.stopwatch,
         )
 
-    def publisher(self, job_id: str, base: Path, observers: Observers, vigil: Vigil) -> WeightPublisher:
+    def publisher(self, job: Job, base: Path, observers: Observers, vigil: Vigil) -> WeightPublisher:
         """The way from a policy to every engine, as the settings say."""
-        known = self.store.rotation(job_id, [engine.url for engine in self.engines])
+        tolerance = self.settings.canary_tolerance
+        if job.spec.training.precision == "bf16":
+            tolerance = max(tolerance, BF16_TOLERANCE)
+        known = self.store.rotation(job.id, [engine.url for engine in self.engines])
         return WeightPublisher(
             engines=self.engines,
             route=route_of(self.settings),
-            rotation=Rotation(partial(self.store.set_standing, job_id), known),
+            rotation=Rotation(partial(self.store.set_standing, job.id), known),
             data_root=self.settings.data_root,
-            job_id=job_id,
+            job_id=job.id,
             base=base,
             tell=observers.tell,
             pause=vigil.pause,
-            rules=SwapRules(self.settings.swap_failure, self.settings.canary_tolerance),
+            rules=SwapRules(self.settings.swap_failure, tolerance),
         )
 
 
