@@ -34,15 +34,18 @@ async def open_ledger(settings: GatewaySettings) -> AsyncIterator[Ledger | None]
         await redis.aclose()
 
 
-def open_cassettes(settings: GatewaySettings) -> CassetteFiles | None:
+def open_cassettes(
+    settings: GatewaySettings, file: TeachersFile, environment: Mapping[str, str]
+) -> CassetteFiles | None:
     """The cassettes below the root; None without one."""
-    return CassetteFiles(settings.cassette_root) if settings.cassette_root else None
+    if settings.cassette_root is None:
+        return None
+    return CassetteFiles(settings.cassette_root, secrets_of(settings, file, environment))
 
 
 def create_seams(
-    settings: GatewaySettings,
     file: TeachersFile,
-    environment: Mapping[str, str],
+    cassettes: CassetteFiles | None,
     ledger: Ledger | None,
     book: TermsBook,
     metrics: CollectorRegistry,
@@ -50,7 +53,7 @@ def create_seams(
     """The three of them."""
     return Seams(
         purse=LedgerPurse(ledger, book),
-        cassette=Recorder(open_cassettes(settings), secrets_of(settings, file, environment), file.described),
+        cassette=Recorder(cassettes, file.described),
         leak_guard=RuleGuard(LeakMetrics(metrics)),
     )
 

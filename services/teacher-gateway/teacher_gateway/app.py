@@ -48,8 +48,9 @@ def create_app(settings: GatewaySettings, environment: Mapping[str, str] | None 
             open_gates(file, settings.redis_url, metrics_registry) as gates,
         ):
             app.state.scorer = Scorer(session, settings, file, environment or {})
-            app.state.ledger, app.state.terms, app.state.cassettes = ledger, TermsBook(file), open_cassettes(settings)
-            seams = create_seams(settings, file, environment or {}, ledger, app.state.terms, metrics_registry)
+            app.state.ledger, app.state.terms = ledger, TermsBook(file)
+            app.state.cassettes = open_cassettes(settings, file, environment or {})
+            seams = create_seams(file, app.state.cassettes, ledger, app.state.terms, metrics_registry)
             app.state.gateway = Gateway(Staff(registry, file.teachers), gates, template, metrics, seams)
             yield
 

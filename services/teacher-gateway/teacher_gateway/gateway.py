@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import structlog
 from contracts.errors import Problem
@@ -13,7 +13,7 @@ from teacher_gateway.ladder import climb_down
 from teacher_gateway.money.exhaustion import without_guidance
 from teacher_gateway.observation import GuidanceMetrics
 from teacher_gateway.prompt import PromptTemplate, values_of
-from teacher_gateway.rungs import Staff
+from teacher_gateway.rungs import Rung, Staff
 from teacher_gateway.seams import Asked, Given, Seams
 from teacher_gateway.traffic.gate import Gate
 
@@ -66,21 +66,26 @@ class Gateway:
         request = asked.request
         deadline = asyncio.get_running_loop().time() + request.teacher.timeout_seconds
         rungs = self.staff.rungs(request)[: 1 if alone else None]
-        replayed = await self._seams.cassette.replay(asked)
-        if replayed is not None:
-            self._metrics.count(replayed.provider, "replayed", time.perf_counter() - started)
-            return replayed
+        cassette = self._seams.cassette
+        async with cassette.single_flight(asked, deadline):
+            replayed = await cassette.replay(asked)
+            if replayed is not None:
+                self._metrics.count(replayed.provider, "replayed", time.perf_counter() - started)
+                return replayed
+            response = await self._ask(asked, rungs, deadline, started)
+            await cassette.record(asked, response)
+            return response
 
+    async def _ask(self, asked: Asked, rungs: Sequence[Rung], deadline: float, started: float) -> GuidanceResponse:
         async def ask(prompt: str) -> Given:
             try:
                 return await climb_down(rungs, prompt, deadline, self._caller)
             except Problem as problem:
-                return without_guidance(problem, request)
+                return without_guidance(problem, asked.request)
 
         given = await self._seams.leak_guard.check(asked, await ask(asked.prompt), ask)
         response = _response(asked, given, time.perf_counter() - started)
         self._observe(given, response)
-        await self._seams.cassette.record(asked, response)
         return response
 
     def _observe(self, given: Given, response: GuidanceResponse) -> None:

@@ -1,10 +1,12 @@
 """What a guidance passes besides its teacher: purse, cassette and leak guard. Each default here does nothing.
 
-request -> prompt -> Cassette.replay -> ladder of rungs, each try: limits, Purse.reserve, provider, Purse.settle
+request -> prompt -> within Cassette.single_flight: Cassette.replay
+        -> ladder of rungs, each try: limits, Purse.reserve, provider, Purse.settle
         -> LeakGuard.check (may ask again) -> response -> Cassette.record
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -64,6 +66,9 @@ class Purse(Protocol):
 class Cassette(Protocol):
     """Records guidance and replays it."""
 
+    def single_flight(self, asked: Asked, deadline: float) -> AbstractAsyncContextManager[None]:
+        """What surrounds replay, asking and recording, so that equal guidances are not paid for side by side."""
+
     async def replay(self, asked: Asked) -> GuidanceResponse | None:
         """The recorded guidance, None when the ladder is to be asked. Raises a Problem when replay is a must."""
 
@@ -90,6 +95,9 @@ class NoPurse:
 
 class NoCassette:
     """Records nothing."""
+
+    def single_flight(self, asked: Asked, deadline: float) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def replay(self, asked: Asked) -> GuidanceResponse | None:
         return None

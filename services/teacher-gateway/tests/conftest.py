@@ -1,7 +1,9 @@
 """The gateway in front of scripted teachers."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from pathlib import Path
+from subprocess import Popen
 from typing import Any
 
 import httpx2
@@ -9,10 +11,12 @@ import pytest
 from teacher_gateway.app import create_app
 from teacher_gateway.settings import GatewaySettings
 
+from .processes import STOP_SECONDS, start_gateway_process
 from .scripted import ScriptedTeacher
 
 StartTeacher = Callable[..., Awaitable[ScriptedTeacher]]
 StartGateway = Callable[..., Awaitable[httpx2.AsyncClient]]
+StartProcess = Callable[..., Popen[bytes]]
 
 
 @pytest.fixture
@@ -42,3 +46,18 @@ async def start_gateway() -> AsyncIterator[StartGateway]:
             return await stack.enter_async_context(client)
 
         yield start
+
+
+@pytest.fixture
+def start_process(tmp_path: Path) -> Iterator[StartProcess]:
+    """Call with port and settings; what still runs after the test is killed. The log of the n-th is gateway-n.log."""
+    processes: list[Popen[bytes]] = []
+
+    def start(port: int, **settings: str) -> Popen[bytes]:
+        processes.append(start_gateway_process(port, tmp_path / f"gateway-{len(processes)}.log", settings))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait(STOP_SECONDS)

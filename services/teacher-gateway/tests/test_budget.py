@@ -80,6 +80,29 @@ async def test_the_job_says_what_happens_at_its_cap(
         assert "requests cap of job:job-1" in answers[4].json()["detail"]
 
 
+async def test_a_cap_that_was_raised_holds_and_a_job_without_budget_stays_without(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str
+) -> None:
+    teacher = await start_teacher(OK)
+    gateway = await start_gateway(teachers_file=priced(tmp_path / "t.yaml", teacher.base_url), redis_url=redis_url)
+    capped = guidance_request(named(budget={"requests": 2}))
+    free = guidance_request(named(), job_id="job-2")
+
+    async def statuses(body: dict[str, Any], calls: int = 3) -> list[int]:
+        return [(await gateway.post("/v1/guidance", json=body)).status_code for _ in range(calls)]
+
+    assert await statuses(capped) == [200, 200, 402]
+    raised = await gateway.put("/v1/budgets/job-1", json={"requests": 4})
+    assert raised.json()["caps"] == {"usd": None, "tokens": None, "requests": 4}
+    assert await statuses(capped) == [200, 200, 402]
+    assert (await gateway.put("/v1/budgets/job-1", json={"requests": 3})).status_code == 200
+    assert await statuses(capped, 1) == [402]
+    await gateway.put("/v1/budgets/job-2", json={"requests": 1})
+    assert await statuses(free) == [200, 200, 200]
+    refused = await gateway.put("/v1/budgets/job-1", json={"request": 4})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "request")
+
+
 async def test_a_providers_cap_holds_for_all_jobs_and_leads_down_the_ladder(
     start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str
 ) -> None:

@@ -3,23 +3,17 @@
 import asyncio
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
 import yaml
 
-from .conftest import StartTeacher
+from .conftest import StartProcess, StartTeacher
+from .processes import START_SECONDS, free_port, until_ready
 from .scripted import DROP, STALL, chat_completion, chat_error, guidance_request, http_answer
 
-START_SECONDS = 30.0
-STOP_SECONDS = 10.0
 CALLS = 200
 CALLS_BEFORE_KILL = 5
 GOOD = http_answer(200, chat_completion("Check the carry."))
@@ -39,44 +33,6 @@ MOST_TRIES = 5  # of the gateway, per guidance
 CAPS: dict[str, dict[str, float]] = {"job-by-usd": {"usd": 25.0}, "job-by-requests": {"requests": 60}}
 
 
-@pytest.fixture
-async def start_process(tmp_path: Path) -> AsyncIterator[Callable[..., subprocess.Popen[bytes]]]:
-    """Call with port and settings; what still runs after the test is stopped."""
-    processes: list[subprocess.Popen[bytes]] = []
-
-    def start(port: int, **settings: str) -> subprocess.Popen[bytes]:
-        environment = {f"TEACHER_GATEWAY_{name}".upper(): value for name, value in settings.items()}
-        environment |= {"TEACHER_GATEWAY_PORT": str(port), "OMP_NUM_THREADS": "1"}
-        with (tmp_path / f"gateway-{len(processes)}.log").open("wb") as log:
-            command = [sys.executable, "-m", "teacher_gateway"]
-            processes.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
-        return processes[-1]
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait(STOP_SECONDS)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def until_ready(url: str) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    async with httpx2.AsyncClient() as client:
-        while True:
-            try:
-                assert (await client.get(url + "/readyz")).status_code == 200
-                return
-            except httpx2.TransportError:
-                assert time.monotonic() < deadline
-                await asyncio.sleep(0.05)
-
-
 def teachers_file(directory: Path, base_url: str) -> str:
     """One priced teacher, whose failures open no breaker."""
     provider = {"kind": "openai_compatible", "base_url": base_url, "breaker": {"failures": 100_000}}
@@ -88,7 +44,7 @@ def teachers_file(directory: Path, base_url: str) -> str:
 
 async def test_no_cap_is_exceeded_under_load_and_kills(
     start_teacher: StartTeacher,
-    start_process: Callable[..., subprocess.Popen[bytes]],
+    start_process: StartProcess,
     tmp_path: Path,
     redis_url: str,
 ) -> None:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 from hypothesis import given
@@ -14,7 +15,7 @@ from teacher_gateway.cassette.files import CassetteFiles
 from teacher_gateway.seams import Asked
 
 from .conftest import StartGateway, StartTeacher
-from .scripted import chat_completion, chat_error, compatible, guidance_request, http_answer
+from .scripted import STALL, chat_completion, chat_error, compatible, guidance_request, http_answer
 
 KEY = "sk-proj-9f8e7d6c5b4a"
 OK = http_answer(200, chat_completion("Check the carry."))
@@ -61,6 +62,10 @@ def with_cassette(base_url: str, mode: str, **changes: Any) -> dict[str, Any]:
     return guidance_request(compatible(base_url, cassette={"mode": mode, "name": "night"}), **changes)
 
 
+async def ask(gateway: httpx2.AsyncClient, body: dict[str, Any]) -> httpx2.Response:
+    return await gateway.post("/v1/guidance", json=body)
+
+
 async def test_a_replay_asks_nobody_and_spends_nothing(
     start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str
 ) -> None:
@@ -86,6 +91,75 @@ async def test_a_resumed_job_pays_for_each_guidance_once(
             body = with_cassette(teacher.base_url, "replay_or_record", seed=seed)
             assert (await gateway.post("/v1/guidance", json=body)).status_code == 200
     assert len(teacher.seen) == 5
+
+
+async def test_equal_guidances_at_the_same_time_are_paid_for_once(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
+) -> None:
+    teacher = await start_teacher(OK)
+    gateway = await start_gateway(cassette_root=tmp_path)
+    bodies = [with_cassette(teacher.base_url, "replay_or_record", seed=seed) for seed in (1, 1, 1, 1, 2)]
+    answers = [answer.json() for answer in await asyncio.gather(*(ask(gateway, body) for body in bodies))]
+    assert [answer["text"] for answer in answers] == ["Check the carry."] * 5
+    assert sorted(answer["replayed"] for answer in answers) == [False, False, True, True, True]
+    assert len(teacher.seen) == 2
+
+
+async def test_a_failed_flight_is_nobody_elses_failure_and_a_stalled_one_holds_nobody_beyond_its_deadline(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
+) -> None:
+    teacher = await start_teacher(http_answer(401, chat_error("no")), OK, STALL)
+    gateway = await start_gateway(cassette_root=tmp_path)
+    body = with_cassette(teacher.base_url, "replay_or_record")
+    first, second = await asyncio.gather(ask(gateway, body), ask(gateway, body))
+    assert sorted([first.status_code, second.status_code]) == [200, 502]
+    hurried = guidance_request(
+        compatible(teacher.base_url, cassette={"mode": "replay_or_record"}, timeout_seconds=0.4), seed=9
+    )
+    stalled = await asyncio.gather(ask(gateway, hurried), ask(gateway, hurried))
+    assert [answer.json()["code"] for answer in stalled] == ["teacher_timeout"] * 2
+
+
+async def test_an_export_can_be_imported_elsewhere(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
+) -> None:
+    teacher = await start_teacher(OK)
+    one = await start_gateway(cassette_root=tmp_path / "one")
+    for seed in range(3):
+        await ask(one, with_cassette(teacher.base_url, "record", seed=seed))
+    exported = (await one.get("/v1/cassettes/night")).content
+    other = await start_gateway(cassette_root=tmp_path / "other")
+    assert (await other.post("/v1/cassettes/night", content=exported)).json() == {"added": 3, "known": 0}
+    assert (await other.post("/v1/cassettes/night", content=exported)).json() == {"added": 0, "known": 3}
+    assert (await other.get("/v1/cassettes/night")).content == exported
+    replayed = (await ask(other, with_cassette(teacher.base_url, "replay", seed=1))).json()
+    assert (replayed["replayed"], replayed["text"]) == (True, "Check the carry.")
+    assert len(teacher.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        (b"Check the carry", b"\xff", "line"),
+        (b'"sample":2', b'"sample":7', "key"),
+        (b'"version":1', b'"version":9', "v"),
+    ],
+)
+async def test_a_bad_line_is_named_and_nothing_is_imported(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, old: bytes, new: bytes, named: str
+) -> None:
+    teacher = await start_teacher(OK)
+    one = await start_gateway(cassette_root=tmp_path / "one")
+    for seed in (1, 2):
+        await ask(one, with_cassette(teacher.base_url, "record", seed=seed))
+    first, second = sorted(
+        (await one.get("/v1/cassettes/night")).content.splitlines(), key=lambda line: b'"sample":2' in line
+    )
+    other = await start_gateway(cassette_root=tmp_path / "other")
+    answer = await other.post("/v1/cassettes/night", content=b"\n".join([first, second.replace(old, new)]))
+    assert (answer.status_code, answer.json()["field"]) == (422, "lines.2")
+    assert named in answer.json()["detail"]
+    assert files_below(tmp_path / "other") == []
 
 
 async def test_a_replay_of_what_was_never_recorded_is_refused(start_gateway: StartGateway, tmp_path: Path) -> None:

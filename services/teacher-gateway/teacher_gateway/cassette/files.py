@@ -18,10 +18,14 @@ from teacher_gateway.cassette.entry import Entry
 
 
 class CassetteFiles:
-    """Reads and writes entries below `root`. Names were checked by the job's contract (CassetteSpec.name)."""
+    """Reads and writes entries below `root`. Names were checked by the job's contract (CassetteSpec.name).
 
-    def __init__(self, root: Path) -> None:
+    Every key in `secrets` is taken out of whatever is written.
+    """
+
+    def __init__(self, root: Path, secrets: frozenset[str] = frozenset()) -> None:
         self._root = root
+        self._secrets = secrets
 
     async def find(self, cassette: str, key: str) -> Entry | None:
         """The entry under this key. Raises a 500 Problem when the file is none."""
@@ -29,12 +33,22 @@ class CassetteFiles:
 
     async def keep(self, cassette: str, entry: Entry) -> None:
         """Write an entry durably; an older one under the same key is replaced."""
-        await asyncio.to_thread(write_entry, self._path(cassette, entry.key), entry)
+        await asyncio.to_thread(write_entry, self._path(cassette, entry.key), self._clean(entry))
 
     def lines(self, cassette: str) -> Iterator[str]:
         """The whole cassette as JSON lines, ordered by key."""
         for path in sorted((self._root / cassette).glob("??/*.json")):
             yield path.read_text("utf-8")
+
+    def has(self, cassette: str, key: str) -> bool:
+        """There is an entry under this key."""
+        return self._path(cassette, key).exists()
+
+    def _clean(self, entry: Entry) -> Entry:
+        text = entry.model_dump_json()
+        for secret in self._secrets:
+            text = text.replace(secret, "[key]")
+        return Entry.model_validate_json(text)
 
     def _path(self, cassette: str, key: str) -> Path:
         return self._root / cassette / key[:2] / f"{key}.json"

@@ -1,6 +1,7 @@
 """The cassette of a job, in the mode that the job chose."""
 
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from contracts.budgets import CassetteSpec
@@ -9,6 +10,7 @@ from contracts.guidance import GuidanceResponse
 
 from teacher_gateway.cassette.entry import Entry, key_of, question_of, replayed
 from teacher_gateway.cassette.files import CassetteFiles
+from teacher_gateway.cassette.flights import Flights
 from teacher_gateway.seams import Asked
 
 FIXED_TEXT = "retry"
@@ -16,22 +18,27 @@ Ladder = Callable[[str | None], Any]
 
 
 class Recorder:
-    """Replays what was recorded and records what was given. Known keys are taken out of all that it writes."""
+    """Replays what was recorded and records what was given."""
 
-    def __init__(
-        self, files: CassetteFiles | None, secrets: frozenset[str] = frozenset(), ladder: Ladder = lambda name: None
-    ) -> None:
+    def __init__(self, files: CassetteFiles | None, ladder: Ladder = lambda name: None) -> None:
         """ladder: what the teachers file says about a teacher's name, so that another model is another key."""
         self._files = files
-        self._secrets = secrets
         self._ladder = ladder
+        self._flights = Flights()
+
+    def single_flight(self, asked: Asked, deadline: float) -> AbstractAsyncContextManager[None]:
+        """In mode `replay_or_record` one of several equal guidances is asked for, and the others replay it."""
+        spec = asked.request.teacher.cassette
+        if spec.mode != "replay_or_record":
+            return nullcontext()
+        return self._flights.only(spec.name, key_of(self._question(asked)), deadline)
 
     async def replay(self, asked: Asked) -> GuidanceResponse | None:
         """The recorded guidance. Raises a 409 Problem in mode `replay` when there is none, a 422 without a root."""
         spec = asked.request.teacher.cassette
         if spec.mode in ("off", "record") or asked.request.teacher.provider == FIXED_TEXT:
             return None
-        key = key_of(question_of(asked, self._ladder(asked.request.teacher.name)))
+        key = key_of(self._question(asked))
         entry = await self._open(spec).find(spec.name, key)
         if entry is None and spec.mode == "replay":
             detail = f"Cassette {spec.name} has no guidance under {key}; record it with mode replay_or_record."
@@ -45,18 +52,14 @@ class Recorder:
         spec = asked.request.teacher.cassette
         if spec.mode in ("off", "replay") or asked.request.teacher.provider == FIXED_TEXT:
             return
-        question = question_of(asked, self._ladder(asked.request.teacher.name))
-        entry = Entry(key=key_of(question), asked=question, given=response)
-        await self._open(spec).keep(spec.name, self._clean(entry))
+        question = self._question(asked)
+        await self._open(spec).keep(spec.name, Entry(key=key_of(question), asked=question, given=response))
+
+    def _question(self, asked: Asked) -> dict[str, Any]:
+        return question_of(asked, self._ladder(asked.request.teacher.name))
 
     def _open(self, spec: CassetteSpec) -> CassetteFiles:
         if self._files is None:
             detail = f"Mode {spec.mode} needs a place for cassettes; set TEACHER_GATEWAY_CASSETTE_ROOT or choose off."
             raise Problem(422, "cassette_unavailable", detail, field="teacher.cassette.mode")
         return self._files
-
-    def _clean(self, entry: Entry) -> Entry:
-        text = entry.model_dump_json()
-        for secret in self._secrets:
-            text = text.replace(secret, "[key]")
-        return Entry.model_validate_json(text)

@@ -12,12 +12,13 @@ BUDGET_EXHAUSTED = "budget_exhausted"
 
 def exhausted(refusal: Refusal, call: Call) -> Problem:
     """A RungExhausted where a lower rung may still be asked, else a 402 that ends the guidance."""
+    of_teacher = refusal.scope.startswith("provider:")
+    raised = "in the teachers file" if of_teacher else f"with PUT /v1/budgets/{call.request.job_id} of the gateway"
     detail = (
-        f"The next call of {call.rung} might exceed the {refusal.cap} cap of {refusal.scope}; "
-        f"raise that cap, or set teacher.budget.when_exhausted to go on without this teacher."
+        f"The next call of {call.rung} might exceed the {refusal.cap} cap of {refusal.scope}; raise that cap {raised}, "
+        "or set teacher.budget.when_exhausted to go on without this teacher."
     )
     budget = call.request.teacher.budget
-    of_teacher = refusal.scope.startswith("provider:")
     if of_teacher or (budget is not None and budget.when_exhausted == "ladder"):
         return RungExhausted(402, BUDGET_EXHAUSTED, detail, field="teacher.budget")
     return Problem(402, BUDGET_EXHAUSTED, detail, field="teacher.budget")

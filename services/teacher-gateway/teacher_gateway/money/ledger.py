@@ -70,6 +70,18 @@ class Ledger:
         )
         return bool(settled)
 
+    async def set_caps(self, scope: str, limits: Limits) -> None:
+        """From now on these hold instead of the caps that calls bring; None leaves a cap as it is."""
+        wanted = {"cap_nanos": limits.nanos, "cap_tokens": limits.tokens, "cap_requests": limits.requests}
+        fields: dict[Any, Any] = {name: cap for name, cap in wanted.items() if cap is not None}
+        if fields:
+            await self._redis.hset(keys.spending(scope), mapping=fields)
+
+    async def caps(self, scope: str) -> Limits:
+        """The caps that were set anew."""
+        found: Any = await self._redis.hmget(keys.spending(scope), ["cap_nanos", "cap_tokens", "cap_requests"])
+        return Limits(*(None if cap is None else int(cap) for cap in found))
+
     async def spending(self, scope: str) -> Spending:
         """What a scope has used so far."""
         found: Any = await self._redis.hgetall(keys.spending(scope))

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Literal
 
+from contracts.budgets import Caps
 from contracts.errors import Problem
 from contracts.jobs import TeacherSpec
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
 
-from teacher_gateway.money.amounts import NANOS_PER_USD, Amount
+from teacher_gateway.money.amounts import NANOS_PER_USD, Amount, Limits, limits_of
 from teacher_gateway.money.forecast import Forecast, Plan, forecast
 from teacher_gateway.money.ledger import Ledger
 from teacher_gateway.money.terms import TermsBook
@@ -34,6 +35,7 @@ class Budget(BaseModel):
     job_id: str
     settled: Used = Field(description="Known to be used.")
     held: Used = Field(description="With the worst case of calls in flight, and of calls lost with their gateway.")
+    caps: Caps = Field(description="Caps that were set anew with PUT; where null, the job's own holds.")
     usd_by_teacher: dict[str, float]
     usd_by_provider: dict[str, float]
     usd_by_step: dict[str, float] = Field(description="`train/3` or `eval/10` to USD.")
@@ -77,10 +79,12 @@ async def read_budget(
     job_id: str, ledger: Annotated[Ledger, Depends(ledger_of)], episodes: Annotated[bool, Query()] = False
 ) -> Budget:
     """Spending of a job by teacher, provider, step and episode; zeros for a job that asked no teacher yet."""
+    scope = f"job:{job_id}"
     with ledger_errors():
-        spending, costs = await ledger.spending(f"job:{job_id}"), await ledger.costs(job_id)
+        spending, costs, caps = await ledger.spending(scope), await ledger.costs(job_id), await ledger.caps(scope)
     return Budget(
         job_id=job_id,
+        caps=_caps(caps),
         settled=used(spending.settled),
         held=used(spending.held),
         usd_by_teacher=_below(costs, "teacher/"),
@@ -88,6 +92,17 @@ async def read_budget(
         usd_by_step=_below(costs, "step/"),
         usd_by_episode=_below(costs, "episode/") if episodes else {},
     )
+
+
+@router.put("/budgets/{job_id}")
+async def set_budget(job_id: str, caps: Caps, ledger: Annotated[Ledger, Depends(ledger_of)]) -> Budget:
+    """Set a job's caps anew, as before resuming one that paused with budget_exhausted. Null leaves a cap as it is.
+
+    A cap holds only where the job's own budget has one of the same kind: a job without a budget stays without.
+    """
+    with ledger_errors():
+        await ledger.set_caps(f"job:{job_id}", limits_of(caps))
+    return await read_budget(job_id, ledger)
 
 
 @router.post("/forecast")
@@ -98,6 +113,11 @@ async def forecast_spending(asked: ForecastRequest, request: Request) -> Forecas
     return forecast(
         asked.plans, len(empty.encode()), asked.teacher.max_guidance_tokens, book.first_tariff(asked.teacher)
     )
+
+
+def _caps(limits: Limits) -> Caps:
+    usd = None if limits.nanos is None else limits.nanos / NANOS_PER_USD
+    return Caps(usd=usd, tokens=limits.tokens, requests=limits.requests)
 
 
 def used(amount: Amount) -> Used:

@@ -5,7 +5,8 @@ dies in between leaves it as it is: a lost call stays counted at its estimate, a
 """
 
 # KEYS: reservations, then one spending hash per scope.
-# ARGV: call id, nanos, tokens, requests; then per scope its caps in that order, '' for none.
+# ARGV: call id, nanos, tokens, requests; then per scope its caps in that order, '' for none. A cap that was set anew
+# (`cap_...` of the spending hash) replaces the one that the call brings, never the absence of one.
 # Returns {0, ''} when reserved (also when it already was), else {index of the scope, the dimension that is exhausted}.
 RESERVE = """
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then return {0, ''} end
@@ -13,8 +14,11 @@ local fields = {'nanos', 'tokens', 'requests'}
 for scope = 2, #KEYS do
   for place, field in ipairs(fields) do
     local cap = ARGV[4 + (scope - 2) * 3 + place]
-    local held = tonumber(redis.call('HGET', KEYS[scope], 'held_' .. field) or '0')
-    if cap ~= '' and held + tonumber(ARGV[1 + place]) > tonumber(cap) then return {scope - 1, field} end
+    if cap ~= '' then
+      local found = redis.call('HMGET', KEYS[scope], 'held_' .. field, 'cap_' .. field)
+      local held = tonumber(found[1] or '0')
+      if held + tonumber(ARGV[1 + place]) > tonumber(found[2] or cap) then return {scope - 1, field} end
+    end
   end
 end
 for scope = 2, #KEYS do
