@@ -42,6 +42,20 @@ class CassetteSpec(BaseModel):
     )
 
 
+class LeakProbe(BaseModel):
+    """Lets the student answer from the guidance alone, without the question: what beats chance was given away."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    samples: int = Field(8, ge=1, le=64, description="Answers with the guidance, and as many with the retry text.")
+    lift: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of right answers above chance, or above that with the retry text, from which it is a leak.",
+    )
+
+
 class Leak(BaseModel):
     """What the leak guard found in one guidance."""
 
@@ -50,3 +64,4 @@ class Leak(BaseModel):
     leaked: bool = Field(description="The teacher's first guidance gave the answer away.")
     rules: list[str] = Field(default_factory=list, description="Which rules found it: letter, value, solution, ...")
     action: LeakAction = Field("allow", description="What was done about it; `allow` where nothing was.")
+    lift: float | None = Field(None, description="What the probe found in the first guidance; None where none ran.")

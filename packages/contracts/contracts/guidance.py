@@ -35,6 +35,9 @@ class GuidanceRequest(BaseModel):
     ground_truth: str | None = Field(None, description="Only when the job shows it to the teacher.")
     answer: str | None = Field(None, description="The right answer, for the leak guard; the teacher never sees it.")
     options: dict[str, str] = Field(default_factory=dict, description="Letter to text, for the leak guard.")
+    policy_version: int | None = Field(
+        None, description="Of the student that answered; tells recorded self-guidance of different policies apart."
+    )
     seed: int = Field(0, description="Sampling seed for providers that take one.")
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contracts.budgets import BudgetSpec, CassetteSpec, LeakAction
+from contracts.budgets import BudgetSpec, CassetteSpec, LeakAction, LeakProbe
 from contracts.methods import Method, SocraticPO
 
 
@@ -60,6 +60,9 @@ class TeacherSpec(Spec):
         description="What happens to guidance that gives the answer away: `allow` only counts it, `redact` takes the "
         "answer out, `ask_again` asks once more, more strictly, and then redacts, `reject` gives the retry text "
         "instead; `off` does not look.",
+    )
+    leak_probe: LeakProbe | None = Field(
+        None, description="Also let the student answer from the guidance alone; costs student tokens, no teacher's."
     )
 
     @model_validator(mode="before")

@@ -20,7 +20,8 @@
 | evaluations(id) | hash | step -> EvaluationRecord JSON |
 | dead_letters(id) | stream | entries that could not be decoded, with the cause |
 | lease(name), fence(name) | string | leader lease and its fencing token |
-| spending(scope) | hash | teacher spending of a job (`job:<id>`) or provider (`provider:<name>`): caps count `held_*`, `cap_*` are set anew |
+| spending(scope) | hash | teacher spending of a job (`job:<id>`) or provider (`provider:<name>`): `held_*` counts |
+| spending(scope), `cap_*` | | caps set anew, which replace those that calls bring |
 | costs(id) | hash | settled nano-USD of a job by `episode/...`, `step/...`, `provider/...` |
 | reservations() | hash | teacher call -> what it holds until it is settled; a lost call holds it for ever |
 | traffic(provider) | hash | requests and tokens of a provider's last minute, by second; expires |

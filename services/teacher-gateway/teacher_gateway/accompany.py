@@ -10,6 +10,7 @@ from teacher_gateway.cassette.files import CassetteFiles
 from teacher_gateway.cassette.recorder import Recorder
 from teacher_gateway.leaks.guard import RuleGuard
 from teacher_gateway.leaks.metrics import LeakMetrics
+from teacher_gateway.leaks.probe import StudentProbe
 from teacher_gateway.money.ledger import Ledger
 from teacher_gateway.money.purse import LedgerPurse
 from teacher_gateway.money.terms import TermsBook
@@ -48,13 +49,14 @@ def create_seams(
     cassettes: CassetteFiles | None,
     ledger: Ledger | None,
     book: TermsBook,
+    probe: StudentProbe | None,
     metrics: CollectorRegistry,
 ) -> Seams:
     """The three of them."""
     return Seams(
         purse=LedgerPurse(ledger, book),
         cassette=Recorder(cassettes, file.described),
-        leak_guard=RuleGuard(LeakMetrics(metrics)),
+        leak_guard=RuleGuard(LeakMetrics(metrics), probe),
     )
 
 

@@ -11,6 +11,7 @@ from teacher_gateway.accompany import create_seams, open_cassettes, open_ledger
 from teacher_gateway.cassette.routes import router as cassette_router
 from teacher_gateway.chat import open_session
 from teacher_gateway.gateway import Gateway
+from teacher_gateway.leaks.probe import StudentProbe
 from teacher_gateway.money.routes import router as money_router
 from teacher_gateway.money.terms import TermsBook
 from teacher_gateway.observation import GuidanceMetrics
@@ -50,7 +51,8 @@ def create_app(settings: GatewaySettings, environment: Mapping[str, str] | None 
             app.state.scorer = Scorer(session, settings, file, environment or {})
             app.state.ledger, app.state.terms = ledger, TermsBook(file)
             app.state.cassettes = open_cassettes(settings, file, environment or {})
-            seams = create_seams(file, app.state.cassettes, ledger, app.state.terms, metrics_registry)
+            probe = StudentProbe(session, settings.student_url) if settings.student_url else None
+            seams = create_seams(file, app.state.cassettes, ledger, app.state.terms, probe, metrics_registry)
             app.state.gateway = Gateway(Staff(registry, file.teachers), gates, template, metrics, seams)
             yield
 

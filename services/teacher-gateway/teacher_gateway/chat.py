@@ -1,5 +1,7 @@
 """One request to an OpenAI chat API over a pooled session: typed reply or typed failure, and never a retry."""
 
+from typing import Any
+
 import aiohttp
 import msgspec
 from contracts.guidance import GuidanceRequest
@@ -49,6 +51,7 @@ class Completion(BaseModel):
     choices: list[Choice]
     model: str | None = None
     usage: Usage | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class ErrorDetail(BaseModel):
@@ -147,4 +150,9 @@ def _reply(answer: bytes, model: str) -> Reply:
         prompt_tokens=usage.prompt_tokens,
         completion_tokens=usage.completion_tokens,
         truncated=completion.choices[0].finish_reason == "length",
+        weight_version=_text((completion.metadata or {}).get("weight_version")),
     )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None

@@ -14,6 +14,7 @@ FailureCode = Literal[
     "teacher_answer_invalid",
     "teacher_content_filtered",
     "teacher_resting",
+    "teacher_policy_moved",
 ]
 
 

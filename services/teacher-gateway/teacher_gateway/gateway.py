@@ -66,6 +66,7 @@ class Gateway:
         request = asked.request
         deadline = asyncio.get_running_loop().time() + request.teacher.timeout_seconds
         rungs = self.staff.rungs(request)[: 1 if alone else None]
+        self._seams.leak_guard.require_ready(request)
         cassette = self._seams.cassette
         async with cassette.single_flight(asked, deadline):
             replayed = await cassette.replay(asked)

@@ -79,6 +79,9 @@ class Cassette(Protocol):
 class LeakGuard(Protocol):
     """Looks whether guidance gives the answer away."""
 
+    def require_ready(self, request: GuidanceRequest) -> None:
+        """Raises a Problem when this gateway cannot look as the job wants."""
+
     async def check(self, asked: Asked, given: Given, ask_again: AskAgain) -> Given:
         """What to tell the student. `ask_again` takes a prompt and climbs the ladder within the same deadline."""
 
@@ -108,6 +111,9 @@ class NoCassette:
 
 class NoLeakGuard:
     """Lets everything pass."""
+
+    def require_ready(self, request: GuidanceRequest) -> None:
+        return None
 
     async def check(self, asked: Asked, given: Given, ask_again: AskAgain) -> Given:
         return given

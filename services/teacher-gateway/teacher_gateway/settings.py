@@ -31,17 +31,21 @@ class GatewaySettings(ServiceSettings):
         None, description="Redis through which all gateways share limits and budgets; without it each has its own."
     )
 
+    student_url: str | None = Field(
+        None, description="Address of the student engine, for the leak probe; without it no job can have one."
+    )
+
     cassette_root: Path | None = Field(
         None, description="Folder below which recorded guidance is kept; without it no job can record or replay."
     )
 
-    @field_validator("tutor_url")
+    @field_validator("tutor_url", "student_url")
     @classmethod
-    def tutor_has_an_address(cls, tutor_url: str | None) -> str | None:
+    def neighbours_have_addresses(cls, url: str | None) -> str | None:
         """Refuses what no request could be sent to."""
-        if tutor_url is not None and (fault := base_url_fault(tutor_url)):
+        if url is not None and (fault := base_url_fault(url)):
             raise ValueError(fault)
-        return tutor_url
+        return url
 
     @field_validator("api_keys")
     @classmethod

@@ -13,7 +13,9 @@ from teacher_gateway.money.prices import PriceSpec
 
 # What every gateway has without a file; names that a file may use in a ladder but not give away.
 BUILT_IN = frozenset({"tutor", "retry"})
-RESERVED = BUILT_IN | {"openai_compatible", "named"}
+OPENAI_COMPATIBLE = "openai_compatible"
+STUDENT = "student"
+RESERVED = BUILT_IN | {OPENAI_COMPATIBLE, "named"}
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
 
@@ -42,8 +44,8 @@ class ProviderSettings(Closed):
     """An account with a provider, or a server of one's own."""
 
     kind: str = Field(
-        description="`openai`, `anthropic`, `gemini`, `openai_compatible`, or the name of an installed entry point "
-        "of the group socratic.teachers."
+        description="`openai`, `anthropic`, `gemini`, `openai_compatible`, `student`, or the name of an installed "
+        "entry point of the group socratic.teachers."
     )
     base_url: str | None = Field(None, description="Where it is, when not at the provider's own address.")
     api_key_env: str | None = Field(
@@ -68,9 +70,14 @@ class ProviderSettings(Closed):
     @model_validator(mode="after")
     def compatible_has_an_address(self) -> Self:
         """There is no address to assume for a server of one's own."""
-        if self.kind == "openai_compatible" and self.base_url is None:
-            raise ValueError("kind openai_compatible needs base_url, such as http://127.0.0.1:8100/v1")
+        if self.kind in (OPENAI_COMPATIBLE, STUDENT) and self.base_url is None:
+            raise ValueError(f"kind {self.kind} needs base_url, such as http://127.0.0.1:8100/v1")
         return self
+
+    @property
+    def follows_the_student(self) -> bool:
+        """Its words change with every policy version: the student itself, not frozen."""
+        return self.kind == STUDENT and self.options.get("frozen_at") is None
 
 
 class NamedTeacher(Closed):
@@ -108,18 +115,19 @@ class TeachersFile(Closed):
                     raise ValueError(f"teachers.{name}.ladder: {rung} is no other teacher of this file, tutor or retry")
         return self
 
-    def described(self, name: str | None) -> list[Any] | None:
+    def described(self, name: str | None, policy_version: int | None = None) -> list[Any] | None:
         """What decides a named teacher's words, rung by rung: kind, address and model. None for any other teacher."""
         if name is None or name not in self.teachers:
             return None
         rungs = [(rung, self.teachers.get(rung)) for rung in (name, *self.teachers[name].ladder)]
-        return [self._rung_described(rung, teacher) for rung, teacher in rungs]
+        return [self._rung_described(rung, teacher, policy_version) for rung, teacher in rungs]
 
-    def _rung_described(self, rung: str, teacher: NamedTeacher | None) -> list[Any]:
+    def _rung_described(self, rung: str, teacher: NamedTeacher | None, policy_version: int | None) -> list[Any]:
         if teacher is None:
             return [rung]
         provider = self.providers[teacher.provider]
-        return [rung, provider.kind, provider.base_url, teacher.model, provider.options]
+        known = [rung, provider.kind, provider.base_url, teacher.model, provider.options]
+        return [*known, policy_version] if provider.follows_the_student else known
 
     def missing_keys(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Provider to the environment variable that should hold its key and does not."""

@@ -81,7 +81,7 @@ async def test_each_action(
     teacher = await start_teacher(LEAKY, http_answer(200, chat_completion("Look at the map.")))
     gateway = await start_gateway()
     given = (await gateway.post("/v1/guidance", json=judged(teacher.base_url, action))).json()
-    assert (given["text"], given["leak"]) == (text, {"leaked": True, "rules": ["letter"], "action": done})
+    assert (given["text"], given["leak"]) == (text, {"leaked": True, "rules": ["letter"], "action": done, "lift": None})
     assert len(teacher.seen) == calls
     assert given["prompt_tokens"] == 19 * calls
     metrics = (await gateway.get("/metrics")).text

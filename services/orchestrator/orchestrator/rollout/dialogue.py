@@ -64,6 +64,7 @@ class Dialogue:
         """What the teacher is told about the latest answer."""
         teacher, attempt = self.plan.teacher, len(self.attempts)
         return GuidanceRequest(
+            policy_version=self.plan.policy.oldest,
             job_id=self.plan.job.job_id,
             episode_id=self.entry.episode_id,
             attempt=attempt,

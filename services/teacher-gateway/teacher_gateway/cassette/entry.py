@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from teacher_gateway.seams import Asked
 
 # What of a teacher decides its words. Budget, deadline and cassette do not; view and ground truth show in the prompt.
-DECISIVE = {"provider", "name", "base_url", "model", "temperature", "max_guidance_tokens", "leak_guard"}
+DECISIVE = {"provider", "name", "base_url", "model", "temperature", "max_guidance_tokens", "leak_guard", "leak_probe"}
 
 
 class Entry(BaseModel):

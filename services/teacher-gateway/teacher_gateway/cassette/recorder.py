@@ -14,13 +14,13 @@ from teacher_gateway.cassette.flights import Flights
 from teacher_gateway.seams import Asked
 
 FIXED_TEXT = "retry"
-Ladder = Callable[[str | None], Any]
+Ladder = Callable[[str | None, int | None], Any]
 
 
 class Recorder:
     """Replays what was recorded and records what was given."""
 
-    def __init__(self, files: CassetteFiles | None, ladder: Ladder = lambda name: None) -> None:
+    def __init__(self, files: CassetteFiles | None, ladder: Ladder = lambda name, policy_version: None) -> None:
         """ladder: what the teachers file says about a teacher's name, so that another model is another key."""
         self._files = files
         self._ladder = ladder
@@ -56,7 +56,8 @@ class Recorder:
         await self._open(spec).keep(spec.name, Entry(key=key_of(question), asked=question, given=response))
 
     def _question(self, asked: Asked) -> dict[str, Any]:
-        return question_of(asked, self._ladder(asked.request.teacher.name))
+        request = asked.request
+        return question_of(asked, self._ladder(request.teacher.name, request.policy_version))
 
     def _open(self, spec: CassetteSpec) -> CassetteFiles:
         if self._files is None:

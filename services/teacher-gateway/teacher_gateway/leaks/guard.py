@@ -5,11 +5,12 @@ from dataclasses import replace
 import structlog
 from contracts.budgets import Leak, LeakAction
 from contracts.errors import Problem
-from contracts.guidance import RETRY_TEXT
+from contracts.guidance import RETRY_TEXT, GuidanceRequest
 
 from teacher_gateway.leaks.answer import RightAnswer, right_answer
 from teacher_gateway.leaks.judge import Verdict, judge, redact
 from teacher_gateway.leaks.metrics import LeakMetrics
+from teacher_gateway.leaks.probe import ProbeFailed, StudentProbe
 from teacher_gateway.providers.base import Reply
 from teacher_gateway.seams import AskAgain, Asked, Given
 
@@ -19,14 +20,21 @@ Your guidance will be read by a program before the student sees it. It must not 
 its letter or its place, write neither the text nor the value of the right option, do not go through the other options
 one by one, and do not copy the reference solution. Point out one mistake and one next step."""
 FIXED_TEXT = "retry"
+PROBE = "probe"
 log = structlog.get_logger()
 
 
 class RuleGuard:
-    """Judges by rules on the text. Where the request does not tell the right answer, it judges nothing."""
+    """Judges by rules on the text, and by the probe where the job wants it; nothing without the right answer."""
 
-    def __init__(self, metrics: LeakMetrics) -> None:
+    def __init__(self, metrics: LeakMetrics, probe: StudentProbe | None = None) -> None:
         self._metrics = metrics
+        self._probe = probe
+
+    def require_ready(self, request: GuidanceRequest) -> None:
+        """Raises a 422 Problem, before anybody is asked or paid, when the job wants what is not set up here."""
+        if request.teacher.leak_probe is not None and self._probe is None:
+            raise Problem(422, "leak_probe_unavailable", WITHOUT_STUDENT, field="teacher.leak_probe")
 
     async def check(self, asked: Asked, given: Given, ask_again: AskAgain) -> Given:
         """The guidance that the student gets; its `leak` tells of the teacher's first one."""
@@ -34,14 +42,14 @@ class RuleGuard:
         answer = right_answer(asked.request)
         if wanted == "off" or answer is None or given.provider == FIXED_TEXT:
             return given
-        verdict = judge(given.reply.text, answer)
+        verdict = await self._judge(asked, given, answer)
         self._metrics.count(given.rung, verdict.rules)
         if not verdict.leaked or wanted == "allow":
             return replace(given, leak=finding(verdict, "allow"))
-        log.info("guidance_leaked", rung=given.rung, rules=verdict.rules, action=wanted)
+        log.info("guidance_leaked", rung=given.rung, rules=verdict.rules, lift=verdict.lift, action=wanted)
         if wanted == "ask_again":
             return await self._ask_again(asked, given, verdict, answer, ask_again)
-        return told(given, redact(given.reply.text, answer) if wanted == "redact" else None, verdict, wanted)
+        return told(given, cleaned(given, verdict, answer) if wanted == "redact" else None, verdict, wanted)
 
     async def _ask_again(
         self, asked: Asked, given: Given, verdict: Verdict, answer: RightAnswer, ask_again: AskAgain
@@ -51,11 +59,33 @@ class RuleGuard:
             second = await ask_again(asked.prompt + STRICTER)
         except Problem as problem:
             log.warning("asking_again_failed", code=problem.code)
-            return told(given, redact(given.reply.text, answer), verdict, "redact")
+            return told(given, cleaned(given, verdict, answer), verdict, "redact")
         both = replace(second, reply=with_cost_of(given, second))
-        if judge(second.reply.text, answer).leaked:
-            return told(both, redact(second.reply.text, answer), verdict, "redact")
+        again = await self._judge(asked, second, answer)
+        if again.leaked:
+            return told(both, cleaned(second, again, answer), verdict, "redact")
         return replace(both, leak=finding(verdict, "ask_again"))
+
+    async def _judge(self, asked: Asked, given: Given, answer: RightAnswer) -> Verdict:
+        """The rules first; the probe only for what passes them, since it costs the student's time."""
+        verdict, probe = judge(given.reply.text, answer), asked.request.teacher.leak_probe
+        if verdict.leaked or probe is None or self._probe is None:
+            return verdict
+        try:
+            lift = await self._probe.lift(given.reply.text, answer, probe, asked.request.seed)
+        except ProbeFailed as failure:
+            log.warning("guidance_not_probed", cause=str(failure))
+            self._metrics.not_probed(given.rung)
+            return verdict
+        return replace(verdict, rules=[PROBE] if lift >= probe.lift else [], lift=lift)
+
+
+WITHOUT_STUDENT = "The leak probe asks the student; set TEACHER_GATEWAY_STUDENT_URL or drop teacher.leak_probe."
+
+
+def cleaned(given: Given, verdict: Verdict, answer: RightAnswer) -> str | None:
+    """Without the sentences that leak; None when the whole does: the probe cannot say which sentence it was."""
+    return None if PROBE in verdict.rules else redact(given.reply.text, answer)
 
 
 def told(given: Given, text: str | None, verdict: Verdict, action: LeakAction) -> Given:
@@ -76,4 +106,4 @@ def with_cost_of(first: Given, second: Given) -> Reply:
 
 def finding(verdict: Verdict, action: LeakAction) -> Leak:
     """For the response and the step record."""
-    return Leak(leaked=verdict.leaked, rules=verdict.rules, action=action)
+    return Leak(leaked=verdict.leaked, rules=verdict.rules, action=action, lift=verdict.lift)

@@ -21,6 +21,7 @@ class Verdict:
 
     rules: list[str] = field(default_factory=list)
     places: frozenset[int] = frozenset()
+    lift: float | None = None  # of the probe, where one ran
 
     @property
     def leaked(self) -> bool:

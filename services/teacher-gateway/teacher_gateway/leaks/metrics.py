@@ -17,6 +17,14 @@ class LeakMetrics:
             registry=registry,
         )
 
+        self._not_probed = Counter(
+            metrics.LEAK_PROBES_FAILED_TOTAL, "Guidance that the student did not probe.", ["rung"], registry=registry
+        )
+
+    def not_probed(self, rung: str) -> None:
+        """The student engine did not answer; the rules alone judged."""
+        self._not_probed.labels(rung).inc()
+
     def count(self, rung: str, rules: Sequence[str]) -> None:
         """One first guidance of a teacher."""
         self._judged.labels(rung, rules[0] if rules else "none").inc()

@@ -18,6 +18,7 @@ class Reply:
     completion_tokens: int = 0
     price_usd: float = 0.0
     truncated: bool = False  # cut at teacher.max_guidance_tokens: used all the same, and counted
+    weight_version: str | None = None  # of an engine that tells it: which policy spoke
     prompted: bool = True  # the teacher prompt was used
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from importlib.metadata import entry_points
 
 import aiohttp
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from teacher_gateway.addresses import canonical
 from teacher_gateway.chat import ChatClient
@@ -13,14 +13,14 @@ from teacher_gateway.keys import KeyRing
 from teacher_gateway.providers.base import Account, Entry, Provider
 from teacher_gateway.providers.openai_compatible import OpenAICompatible
 from teacher_gateway.providers.retry import FixedText
+from teacher_gateway.providers.student import Student, StudentOptions
 from teacher_gateway.providers.tutor import Tutor
 from teacher_gateway.settings import GatewaySettings
-from teacher_gateway.teachers_file import ProviderSettings, TeachersFile
+from teacher_gateway.teachers_file import OPENAI_COMPATIBLE, STUDENT, ProviderSettings, TeachersFile
 
 Registry = dict[str, Entry]
 ENTRY_POINT_GROUP = "socratic.teachers"
 COMMERCIAL = ("openai", "anthropic", "gemini")
-OPENAI_COMPATIBLE = "openai_compatible"
 
 
 @asynccontextmanager
@@ -57,16 +57,26 @@ def create_registry(
 
 
 def check_kinds(file: TeachersFile) -> None:
-    """Raises ValueError for a `kind` that nothing provides."""
-    known = [*COMMERCIAL, OPENAI_COMPATIBLE, *sorted(entry_points(group=ENTRY_POINT_GROUP).names)]
+    """Raises ValueError for a `kind` that nothing provides, and for options that the kind does not know."""
+    known = [*COMMERCIAL, OPENAI_COMPATIBLE, STUDENT, *sorted(entry_points(group=ENTRY_POINT_GROUP).names)]
     for name, provider in file.providers.items():
         if provider.kind not in known:
             raise ValueError(f"providers.{name}.kind: {provider.kind} is not installed; there are: {', '.join(known)}")
+        if provider.kind == STUDENT:
+            try:
+                StudentOptions.model_validate(provider.options)
+            except ValidationError as error:
+                fault = error.errors()[0]
+                place = ".".join(map(str, fault["loc"]))
+                raise ValueError(f"providers.{name}.options.{place}: {fault['msg']}") from None
 
 
 def _create(settings: ProviderSettings, key: str | None, session: aiohttp.ClientSession) -> Provider:
     if settings.kind == OPENAI_COMPATIBLE and settings.base_url:
         return OpenAICompatible(ChatClient(session, _ring(settings.base_url, key)), settings.base_url)
+    if settings.kind == STUDENT and settings.base_url:
+        chat = ChatClient(session, _ring(settings.base_url, key))
+        return Student(chat, settings.base_url, StudentOptions.model_validate(settings.options))
     if settings.kind in COMMERCIAL:
         # Imported here because the SDKs take seconds, which a gateway without such a teacher need not pay.
         from teacher_gateway.providers.commercial import create_commercial
