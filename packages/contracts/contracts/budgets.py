@@ -23,7 +23,8 @@ class BudgetSpec(Caps):
 
     when_exhausted: Literal["pause", "ladder", "without_guidance"] = Field(
         "pause",
-        description="`pause`: refuse with budget_exhausted; `ladder`: try the next teacher of the ladder, at last the "
+        description="`pause`: the job pauses (reason budget_exhausted) and its open episodes are made when it goes on; "
+        "`ladder`: try the next teacher of the ladder, at last the "
         "fixed retry text; `without_guidance`: the fixed retry text at once.",
     )
 

@@ -18,6 +18,7 @@ from orchestrator.rollout.contexts import JobContexts
 from orchestrator.rollout.episode import Parties, failed_episode, roll_out
 from orchestrator.rollout.metrics import RolloutMetrics
 from orchestrator.rollout.plan import Plan, plan_of
+from orchestrator.rollout.retries import BudgetExhausted
 from orchestrator.rollout.store import RENEW_SECONDS, Chunk, RolloutStore
 
 # A restarted Redis is back within seconds. Later, the finished episodes are given up: they are made again.
@@ -104,18 +105,29 @@ class ChunkRunner:
                 group.create_task(self._deliver(plan, entry))
 
     async def _deliver(self, plan: Plan, entry: ManifestEntry) -> None:
-        """Make one episode and append it, whatever became of it."""
+        """Make one episode and append it, whatever became of it; without money for its teacher the job pauses."""
         async with self.slots:
             with self.metrics.in_flight.track_inprogress():
-                episode = await self._complete(plan, entry)
+                try:
+                    episode = await self._complete(plan, entry)
+                except BudgetExhausted as exhausted:
+                    await self._pause(plan.job.job_id, str(exhausted))
+                    return
             if await patiently(lambda: self.store.append(episode)):
                 self.metrics.observe(episode)
+
+    async def _pause(self, job_id: str, detail: str) -> None:
+        """The other episodes of the chunk are given up as soon as the worker sees the new status."""
+        if await patiently(lambda: self.store.pause(job_id, detail)):
+            log.warning("job_out_of_budget", detail=detail)
 
     async def _complete(self, plan: Plan, entry: ManifestEntry) -> Episode:
         """The episode; a defect in a task or of ours fails this one only, and is logged with its traceback."""
         started_at = time.time()
         rolled = roll_out(plan, entry, self.parties)
         (outcome,) = await asyncio.gather(rolled, return_exceptions=True)
+        if isinstance(outcome, BudgetExhausted):
+            raise outcome
         if isinstance(outcome, Episode):
             if outcome.failure is not None:
                 log.warning("episode_failed", episode_id=entry.episode_id, code=outcome.failure.code)

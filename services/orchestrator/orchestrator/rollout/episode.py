@@ -25,7 +25,10 @@ class Parties:
 
 
 async def roll_out(plan: Plan, entry: ManifestEntry, parties: Parties) -> Episode:
-    """Make the episode of a manifest entry. One that cannot be completed is a recorded failure, with what was made."""
+    """Make the episode of a manifest entry. One that cannot be completed is a recorded failure, with what was made.
+
+    Raises BudgetExhausted, and then there is no episode yet: it is made when the job goes on.
+    """
     dialogue = Dialogue(plan, entry)
     deadline = asyncio.get_running_loop().time() + plan.timeout_seconds
     try:

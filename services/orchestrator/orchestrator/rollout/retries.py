@@ -21,6 +21,13 @@ class RolloutError(Exception):
         self.detail = detail
 
 
+class BudgetExhausted(Exception):
+    """The teacher's budget holds no further call and the job wants to pause. No fault of the episode, which stays open.
+
+    The message tells the user which cap it was and how to raise it.
+    """
+
+
 class Unavailable(RolloutError):
     """It may succeed later; `retry_after` is what the other side asked for, in seconds."""
 

@@ -9,8 +9,9 @@ from contracts import keys
 from contracts.episodes import Episode, Purpose, encode_episode
 from contracts.events import EVENT_FIELD, EpisodeFailed, encode_event
 from contracts.manifests import ManifestEntry
-from contracts.scripts import APPEND_EPISODE
+from contracts.scripts import APPEND_EPISODE, TRANSITION
 from contracts.statuses import JobStatus
+from contracts.transitions import pausing
 
 from orchestrator.redis_client import RedisBytes
 
@@ -68,6 +69,12 @@ class RolloutStore:
     async def is_running(self, job_id: str) -> bool:
         """The job wants episodes."""
         return bool(await self.redis.hget(keys.job(job_id), "status") == JobStatus.RUNNING.value.encode())
+
+    async def pause(self, job_id: str, detail: str) -> bool:
+        """Ask for a pause with reason budget_exhausted; False when the job does not run any more."""
+        step = pausing(job_id, "budget_exhausted", detail, time.time())
+        changed, _ = await self.redis.eval(TRANSITION, len(step.keys), *step.keys, *step.arguments)
+        return bool(changed)
 
     async def missing(self, chunk: Chunk, entries: Sequence[ManifestEntry]) -> list[ManifestEntry]:
         """The entries whose episodes have not arrived."""

@@ -6,8 +6,9 @@ from contracts.guidance import GuidanceRequest, GuidanceResponse
 from pydantic import ValidationError
 
 from orchestrator.rollout.http_client import Reply, post
-from orchestrator.rollout.retries import RolloutError, Unavailable, ask_until
+from orchestrator.rollout.retries import BudgetExhausted, RolloutError, Unavailable, ask_until
 
+BUDGET_EXHAUSTED = "budget_exhausted"
 PASSING_STATUSES = frozenset({429, 503})
 
 
@@ -26,7 +27,8 @@ class Teacher:
     async def guide(self, request: GuidanceRequest, deadline: float) -> GuidanceResponse:
         """Guidance on a wrong answer; asks again while the gateway is away or busy, as late as it asks for.
 
-        deadline: in the event loop's time. Raises RolloutError with the gateway's own code and words.
+        deadline: in the event loop's time. Raises RolloutError with the gateway's own code and words, BudgetExhausted
+        when the job is to pause.
         """
         body = request.model_dump_json().encode()
 
@@ -37,9 +39,11 @@ class Teacher:
 
 
 def read_guidance(reply: Reply) -> GuidanceResponse:
-    """Check one reply of the gateway. Raises Unavailable for 429 and 503, RolloutError for any other refusal."""
+    """Check one reply of the gateway. Raises Unavailable for 429 and 503, BudgetExhausted, else RolloutError."""
     if reply.status != 200:
         problem = _problem(reply)
+        if problem.code == BUDGET_EXHAUSTED:
+            raise BudgetExhausted(problem.detail)
         if reply.status in PASSING_STATUSES:
             raise Unavailable(problem.code, problem.detail, reply.retry_after)
         raise RolloutError(problem.code, problem.detail)

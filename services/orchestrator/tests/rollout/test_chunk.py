@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 import redis
+from contracts import keys
 from contracts.episodes import Episode
+from contracts.errors import Problem
 from contracts.jobs import JobSpec
 from contracts.manifests import CHUNK_EPISODES
 from orchestrator.batches import Batches
@@ -22,7 +24,7 @@ from prometheus_client import CollectorRegistry
 
 from .board import Board
 from .makers import make_manifest, make_spec
-from .standins import Engine, status
+from .standins import Engine, Gateway, status
 
 CHUNK = Chunk("job-1", "train", 1, 0)
 
@@ -95,6 +97,25 @@ async def test_even_without_the_lease_each_episode_is_appended_once(
     engine.talking.set()
     await asyncio.gather(first, second)
     assert list(board.appended().values()) == [1, 1, 1]
+
+
+async def test_an_exhausted_budget_pauses_the_job_and_leaves_the_episodes_to_be_made(
+    runner: ChunkRunner, board: Board, gateway: Gateway, spec: JobSpec
+) -> None:
+    board.post(spec, make_manifest(episodes=3))
+    words = "The next call of frontier might exceed the usd cap of job:job-1; raise that cap."
+    gateway.faults.append(status(402, body=Problem(402, "budget_exhausted", words).as_dict()))
+    await runner.run(CHUNK)
+    job = board.client.hgetall(keys.job("job-1"))
+    assert (job[b"status"], job[b"pause_reason"]) == (b"pausing", b"budget_exhausted")
+    assert job[b"pause_detail"].decode() == words
+    assert (len(board.episodes()), board.failures()) == (2, [])
+    await runner.run(CHUNK)  # a job that does not run gets no episodes
+    assert len(board.episodes()) == 2
+    board.set_status("running")
+    await runner.run(CHUNK)
+    assert list(board.appended().values()) == [1, 1, 1]
+    assert [episode.failure for episode in board.episodes()] == [None] * 3
 
 
 async def test_hundreds_of_episodes_may_end_at_once(redis_url: str, board: Board) -> None:
