@@ -68,7 +68,7 @@ class RecordingProxy:
 def recorded_stack(request: StackRequest) -> Iterator[tuple[str, RecordingProxy]]:
     """A ready stack whose rollout worker reaches the engine through the proxy: (orchestrator's URL, proxy)."""
     with RecordingProxy(partial(engine_url, request.home)) as proxy:
-        through_proxy = {"rollout-worker-1": {"ORCHESTRATOR_STUDENT_URL": proxy.url}}
+        through_proxy = {"rollout-worker-1": {"ORCHESTRATOR_STUDENT_URLS": f'["{proxy.url}"]'}}
         request = request.model_copy(update={"settings": through_proxy})
         with own_stack(request, dict(os.environ), lambda state: None) as stack:
             yield stack.orchestrator_url, proxy

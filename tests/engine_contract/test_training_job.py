@@ -32,7 +32,7 @@ SPEC = JobSpec.model_validate(
 
 @pytest.mark.timeout(JOB_SECONDS)
 def test_a_job_runs_to_its_end_and_the_trainer_agrees_with_the_engine(engine: Engine, tmp_path: Path) -> None:
-    rollouts = {"ORCHESTRATOR_STUDENT_URL": engine.url}
+    rollouts = {"ORCHESTRATOR_STUDENT_URLS": f'["{engine.url}"]'}
     settings = {
         "orchestrator": rollouts,
         "rollout-worker-1": rollouts,

@@ -34,13 +34,27 @@ def test_every_service_is_planned_with_as_many_workers_as_asked() -> None:
 
 def test_neighbours_are_told_each_others_addresses() -> None:
     plans = planned(request())
-    assert plans["orchestrator"].environment["ORCHESTRATOR_STUDENT_URL"] == plans["student-inference"].url
+    assert json.loads(plans["orchestrator"].environment["ORCHESTRATOR_STUDENT_URLS"]) == [
+        plans["student-inference"].url
+    ]
     assert plans["orchestrator"].environment["ORCHESTRATOR_GATEWAY_URL"] == plans["teacher-gateway"].url
     assert plans["teacher-gateway"].environment["TEACHER_GATEWAY_TUTOR_URL"] == plans["tutor"].url
     assert json.loads(plans["trainer"].environment["TRAINER_STUDENT_URLS"]) == [plans["student-inference"].url]
     for name in ("orchestrator", "rollout-worker-1"):
         assert plans[name].environment["ORCHESTRATOR_REDIS_URL"] == plans["redis"].url
     assert plans["trainer"].environment["TRAINER_REDIS_URL"] == plans["redis"].url
+
+
+def test_every_replica_of_the_engine_is_told_to_trainer_and_workers() -> None:
+    plans = planned(request(engines=3))
+    names = ["student-inference", "student-inference-2", "student-inference-3"]
+    urls = [plans[name].url for name in names]
+    assert len(set(urls)) == 3
+    assert json.loads(plans["trainer"].environment["TRAINER_STUDENT_URLS"]) == urls
+    for name in ("orchestrator", "rollout-worker-1"):
+        assert json.loads(plans[name].environment["ORCHESTRATOR_STUDENT_URLS"]) == urls
+    uploads = {plans[name].environment["STUDENT_INFERENCE_UPLOAD_ROOT"] for name in names}
+    assert len(uploads) == 3
 
 
 def test_services_listen_on_loopback_on_their_own_ports_with_one_thread_each() -> None:

@@ -55,7 +55,7 @@ def build_app(settings: OrchestratorSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sender = ChunkSender(settings.redis_url)
         async with aiohttp.ClientSession() as session:
-            neighbours = Neighbours(session, settings.student_url, settings.gateway_url)
+            neighbours = Neighbours(session, settings.student_urls, settings.gateway_url)
             validator, checkpoints = Validator(settings, neighbours), CheckpointShelf(settings.data_root)
             texts = TokenTexts(settings.model_roots)
             app.state.services = Services(

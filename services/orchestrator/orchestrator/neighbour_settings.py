@@ -10,7 +10,11 @@ class NeighbourSettings(BaseSettings):
     """Addresses of the neighbours, and the directories that jobs may name."""
 
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis that holds jobs, events and episodes.")
-    student_url: str = Field("http://127.0.0.1:30000", description="Student engine (SGLang's HTTP API).")
+    student_urls: list[str] = Field(
+        ["http://127.0.0.1:30000"],
+        min_length=1,
+        description="JSON list: the student engine's replicas (SGLang's HTTP API), or one router before them.",
+    )
     gateway_url: str = Field("http://127.0.0.1:8001", description="Teacher gateway.")
     model_roots: list[Path] = Field(
         default_factory=lambda: [Path()],

@@ -1,5 +1,7 @@
 """What the orchestrator asks the teacher gateway and the student engine before it accepts a job."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -13,9 +15,9 @@ RETRY_AFTER_SECONDS = 5
 class Neighbours:
     """HTTP clients of the two services; raises 503 Problems with Retry-After when they do not answer."""
 
-    def __init__(self, session: aiohttp.ClientSession, student_url: str, gateway_url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, student_urls: Sequence[str], gateway_url: str) -> None:
         self.session = session
-        self.student_url = student_url.rstrip("/")
+        self.student_urls = [url.rstrip("/") for url in student_urls]
         self.gateway_url = gateway_url.rstrip("/")
 
     async def teachers(self) -> dict[str, dict[str, Any]]:
@@ -45,8 +47,15 @@ class Neighbours:
             return None
 
     async def served_model(self) -> str:
-        """The directory of the model that the student engine runs."""
-        answer = await self._get("student_engine", f"{self.student_url}/model_info")
+        """The directory of the model that the student engine runs: the first replica that answers tells."""
+        *others, last = self.student_urls
+        for url in others:
+            with suppress(Problem):
+                return await self._served_by(url)
+        return await self._served_by(last)
+
+    async def _served_by(self, url: str) -> str:
+        answer = await self._get("student_engine", f"{url}/model_info")
         return str(answer.get("model_path", ""))
 
     async def _get(self, name: str, url: str) -> dict[str, Any]:

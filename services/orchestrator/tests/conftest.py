@@ -96,7 +96,7 @@ def settings(redis_url: str, neighbours: HTTPServer, model_root: Path, tmp_path:
     """Settings of an orchestrator between the stand-ins."""
     return OrchestratorSettings(
         redis_url=redis_url,
-        student_url=neighbours.url_for("/engine"),
+        student_urls=[neighbours.url_for("/engine")],
         gateway_url=neighbours.url_for("/gateway"),
         model_roots=[model_root],
         data_roots=[tmp_path],

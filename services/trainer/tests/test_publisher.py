@@ -34,7 +34,7 @@ def publisher(engine: StandInEngine, student: Path, tmp_path: Path, told: list[E
     def pause(seconds: float) -> None:
         time.sleep(min(seconds, 0.05))
 
-    client, rotation = Engine(engine.url), Rotation(lambda url, standing: None, {})
+    client, rotation = Engine(engine.url), Rotation([engine.url], lambda url, standing: None, {})
     rules = SwapRules(deadline_seconds=DEADLINE_SECONDS)
     opened = WeightPublisher([client], SharedDirectory(), rotation, tmp_path, JOB, student, told.append, pause, rules)
     yield opened

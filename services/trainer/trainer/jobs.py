@@ -153,11 +153,12 @@ class Trainer:
         tolerance = self.settings.canary_tolerance
         if job.spec.training.precision == "bf16":
             tolerance = max(tolerance, BF16_TOLERANCE)
-        known = self.store.rotation(job.id, [engine.url for engine in self.engines])
+        urls = [engine.url for engine in self.engines]
+        rotation = Rotation(urls, partial(self.store.set_standing, job.id), self.store.rotation(job.id, urls))
         return WeightPublisher(
             engines=self.engines,
             route=route_of(self.settings),
-            rotation=Rotation(partial(self.store.set_standing, job.id), known),
+            rotation=rotation,
             data_root=self.settings.data_root,
             job_id=job.id,
             base=base,

@@ -1,21 +1,26 @@
 """The rotation of one job: which replicas may sample, as rollout workers read it in Redis."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from contracts.rotation import KEPT_PROOFS, Standing
 
 
 class Rotation:
-    """`record` writes one replica's standing; `known` is what an earlier trainer of the job recorded."""
+    """`record` writes one replica's standing; `known`: what an earlier trainer recorded of some of `urls`."""
 
-    def __init__(self, record: Callable[[str, Standing], None], known: Mapping[str, Standing]) -> None:
+    def __init__(
+        self, urls: Iterable[str], record: Callable[[str, Standing], None], known: Mapping[str, Standing]
+    ) -> None:
         self.record = record
         self.standings = dict(known)
+        for url in urls:
+            if url not in known:
+                self.expel(url, "it has not been proved yet")  # an address without a record would pass for a router
 
     def holds(self, url: str) -> bool:
         """Whether it is in rotation."""
-        return url in self.standings and self.standings[url].current is not None
+        return self.standings[url].current is not None
 
     def admit(self, url: str, version: int) -> None:
         """It was proved to serve this version. What it served before still counts, unless it was out in between."""

@@ -19,9 +19,12 @@ DEFAULT_STUDENT = Path("models/materials-base")
 Student = Annotated[Path, typer.Option(help="Student that the engine serves: a Hugging Face model directory.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the orchestrator; 0 takes a free one.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Rollout worker processes.")]
+Engines = Annotated[int, typer.Option(min=1, max=64, help="Replicas of the CPU engine.")]
 
 
-def request_stack(settings: ClientSettings, home: Path, student: Path, port: int = 0, workers: int = 1) -> StackRequest:
+def request_stack(
+    settings: ClientSettings, home: Path, student: Path, port: int = 0, workers: int = 1, engines: int = 1
+) -> StackRequest:
     """The stack for this student. Raises Problem when the student is none, or when there is no Redis to run."""
     if not (student / "config.json").is_file():
         detail = (
@@ -33,6 +36,7 @@ def request_stack(settings: ClientSettings, home: Path, student: Path, port: int
         working_directory=Path.cwd(),
         student=student.resolve(),
         workers=workers,
+        engines=engines,
         port=port,
         redis_url=settings.redis_url,
         redis_executable="" if settings.redis_url else redis_executable(),
@@ -45,6 +49,7 @@ def up(
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay; Ctrl-C stops the stack.")] = False,
     port: Port = 0,
     workers: Workers = 1,
+    engines: Engines = 1,
 ) -> None:
     """Start Redis and all services, and leave them running.
 
@@ -60,7 +65,7 @@ def up(
         typer.echo("The stack already runs.")
         show_stack(state)
         return
-    request = request_stack(settings, home, student, port, workers)
+    request = request_stack(settings, home, student, port, workers, engines)
     if foreground:
         raise typer.Exit(serve_stack(request, dict(os.environ), show_change))
     supervisor = start_supervisor(request, dict(os.environ), detached=True)

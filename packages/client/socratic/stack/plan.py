@@ -49,6 +49,7 @@ class StackRequest(BaseModel):
     working_directory: Path = Field(description="Relative student and data paths of jobs start here.")
     student: Path = Field(description="Hugging Face directory that the engine serves first.")
     workers: int = Field(1, ge=1, le=64, description="Rollout worker processes.")
+    engines: int = Field(1, ge=1, le=64, description="Replicas of the CPU engine.")
     port: int = Field(0, ge=0, le=65535, description="Port of the orchestrator; 0 takes a free one.")
     redis_url: str | None = Field(None, description="A Redis that already runs.")
     redis_executable: str = Field("redis-server", description="What to start when there is no redis_url.")
@@ -79,10 +80,21 @@ def worker_names(request: StackRequest) -> list[str]:
     return [f"rollout-worker-{number}" for number in range(1, request.workers + 1)]
 
 
+def engine_names(request: StackRequest) -> list[str]:
+    """The first has the plain name."""
+    return [STUDENT, *(f"{STUDENT}-{number}" for number in range(2, request.engines + 1))]
+
+
+def services_of(request: StackRequest) -> dict[str, Service]:
+    """Every Python service but the workers, by process name, in the order in which they are started."""
+    replicas = {STUDENT: engine_names(request)}
+    return {each: service for name, service in SERVICES.items() for each in replicas.get(name, [name])}
+
+
 def process_names(request: StackRequest) -> list[str]:
     """Every process of the stack, Redis first where it is ours."""
     own_redis = [] if request.redis_url else [REDIS]
-    return [*own_redis, *SERVICES, *worker_names(request)]
+    return [*own_redis, *services_of(request), *worker_names(request)]
 
 
 def plan_stack(request: StackRequest, ports: Mapping[str, int]) -> list[ProcessPlan]:
@@ -94,7 +106,7 @@ def plan_stack(request: StackRequest, ports: Mapping[str, int]) -> list[ProcessP
         command = redis_command(request.redis_executable, ports[REDIS], request.home / "redis")
         plans.append(ProcessPlan(REDIS, command, {}, redis_url, redis_url))
     settings = service_settings(request, redis_url, url)
-    for name, service in SERVICES.items():
+    for name, service in services_of(request).items():
         plans.append(plan_service(name, service, ports[name], {**settings[name], **request.settings.get(name, {})}))
     for name in worker_names(request):
         plans.append(
@@ -127,6 +139,7 @@ def service_settings(request: StackRequest, redis_url: str, url: Mapping[str, st
     """Environment of each service: neighbours and allowed directories."""
     model_roots = [request.working_directory, request.student.parent, request.data_root]
     data_roots = [request.working_directory, request.working_directory.parent / "shared"]
+    student_urls = json.dumps([url[name] for name in engine_names(request)])
     return {
         TUTOR: {},
         GATEWAY: {
@@ -134,24 +147,30 @@ def service_settings(request: StackRequest, redis_url: str, url: Mapping[str, st
             "TEACHER_GATEWAY_REDIS_URL": redis_url,
             "TEACHER_GATEWAY_CASSETTE_ROOT": str(request.home / "cassettes"),
         },
-        STUDENT: {
-            "STUDENT_INFERENCE_MODEL_PATH": str(request.student),
-            "STUDENT_INFERENCE_ALLOWED_ROOTS": json_list(model_roots),
-        },
+        **{name: engine_settings(request, name, model_roots) for name in engine_names(request)},
         TRAINER: {
             "TRAINER_REDIS_URL": redis_url,
-            "TRAINER_STUDENT_URLS": json.dumps([url[STUDENT]]),
+            "TRAINER_STUDENT_URLS": student_urls,
             "TRAINER_DATA_ROOT": str(request.data_root),
             "TRAINER_MODEL_ROOTS": json_list(model_roots),
         },
         ORCHESTRATOR: {
             "ORCHESTRATOR_REDIS_URL": redis_url,
-            "ORCHESTRATOR_STUDENT_URL": url[STUDENT],
+            "ORCHESTRATOR_STUDENT_URLS": student_urls,
             "ORCHESTRATOR_GATEWAY_URL": url[GATEWAY],
             "ORCHESTRATOR_DATA_ROOT": str(request.data_root),
             "ORCHESTRATOR_MODEL_ROOTS": json_list(model_roots),
             "ORCHESTRATOR_DATA_ROOTS": json_list(data_roots),
         },
+    }
+
+
+def engine_settings(request: StackRequest, name: str, model_roots: list[Path]) -> dict[str, str]:
+    """Environment of one replica. Each keeps the weights that are sent to it in a directory of its own."""
+    return {
+        "STUDENT_INFERENCE_MODEL_PATH": str(request.student),
+        "STUDENT_INFERENCE_ALLOWED_ROOTS": json_list(model_roots),
+        "STUDENT_INFERENCE_UPLOAD_ROOT": str(request.data_root / "uploads" / name),
     }
 
 

@@ -34,6 +34,11 @@ class Dialogue:
         solved = bool(self.attempts) and self.attempts[-1].reward > 0
         return solved or len(self.attempts) == self.plan.max_attempts or not self._fits([])
 
+    @property
+    def prefix(self) -> str:
+        """What its requests share with each other and with those of its group."""
+        return f"{self.plan.job.job_id} {self.plan.purpose} {self.plan.step} {self.entry.question_id}"
+
     def sampling(self) -> Sampling:
         """How the next answer is sampled; each attempt has its own seed."""
         seed = attempt_seed(self.entry.seed, len(self.attempts) + 1)

@@ -64,7 +64,9 @@ async def attempt_until_over(dialogue: Dialogue, parties: Parties, deadline: flo
     """c(k+1) = c(k) || y(k) || f(k) until an answer is right, K is reached, or another would not fit the context."""
     while True:
         policy = dialogue.plan.policy
-        answer = await parties.student.answer(dialogue.context_ids, dialogue.sampling(), policy, deadline)
+        answer = await parties.student.answer(
+            dialogue.context_ids, dialogue.sampling(), policy, dialogue.prefix, deadline
+        )
         await verify(dialogue, answer, parties.verification)
         if dialogue.over:
             return

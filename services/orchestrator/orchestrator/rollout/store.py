@@ -9,6 +9,7 @@ from contracts import keys
 from contracts.episodes import Episode, Purpose, encode_episode
 from contracts.events import EVENT_FIELD, EpisodeFailed, encode_event
 from contracts.manifests import ManifestEntry
+from contracts.rotation import Rotation, Standing
 from contracts.scripts import APPEND_EPISODE, TRANSITION
 from contracts.statuses import JobStatus
 from contracts.transitions import pausing
@@ -94,6 +95,11 @@ class RolloutStore:
         if new and episode.failure is not None:
             await self._tell_failure(episode.job_id, episode.episode_id, episode.failure.code, episode.failure.detail)
         return bool(new)
+
+    async def rotation(self, job_id: str) -> Rotation:
+        """Which engine replicas have proved what, as the trainer recorded it."""
+        found = await self.redis.hgetall(keys.rotation(job_id))
+        return {url.decode(): Standing.model_validate_json(data) for url, data in found.items()}
 
     async def beat(self, instance: str, state: dict[str, int]) -> None:
         """Say that this worker is alive."""

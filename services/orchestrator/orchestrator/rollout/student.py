@@ -11,6 +11,7 @@ from contracts.episodes import VersionSpan
 from contracts.policies import engine_version, parse_engine_version
 
 from orchestrator.rollout.http_client import Reply, post
+from orchestrator.rollout.replicas import STALE_POLICY, Replicas
 from orchestrator.rollout.retries import RolloutError, Unavailable, ask_until
 
 PASSING_STATUSES = frozenset({408, 425, 429})
@@ -71,16 +72,19 @@ _decoder = msgspec.json.Decoder(_Generated)
 
 
 class Student:
-    """Client of one engine."""
+    """Client of the engine's replicas."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, replicas: Replicas) -> None:
         self.session = session
-        self.url = f"{url.rstrip('/')}/generate"
+        self.replicas = replicas
 
-    async def answer(self, context_ids: Sequence[int], sampling: Sampling, policy: Policy, deadline: float) -> Answer:
-        """Continue the context by one answer; asks again while the engine is away or serves other weights.
+    async def answer(
+        self, context_ids: Sequence[int], sampling: Sampling, policy: Policy, prefix: str, deadline: float
+    ) -> Answer:
+        """Continue the context by one answer; asks again while no replica serves the policy, or one fails.
 
-        deadline: in the event loop's time. Raises RolloutError.
+        prefix: requests with the same go to the same replica, whose cache holds what they share. deadline: in the
+        event loop's time. Raises RolloutError.
         """
         body = msgspec.json.encode(
             {
@@ -96,11 +100,24 @@ class Student:
         )
 
         async def ask() -> Answer:
-            started = time.perf_counter()
-            reply = await post(self.session, self.url, body, "engine_unreachable")
-            return read_answer(reply, policy, time.perf_counter() - started)
+            url = await self.replicas.choose(policy.job_id, policy.oldest, prefix)
+            try:
+                answer = await self.ask(url, body, policy)
+            except Unavailable as error:
+                await self.replicas.note_failure(policy.job_id, url, error.code)
+                raise
+            self.replicas.note_success(url)
+            await self.replicas.await_proof(policy.job_id, url, {span.version for span in answer.version_spans})
+            return answer
 
         return await ask_until(deadline, ask)
+
+    async def ask(self, url: str, body: bytes, policy: Policy) -> Answer:
+        """One request to one replica. Raises RolloutError."""
+        started = time.perf_counter()
+        with self.replicas.sending(url):
+            reply = await post(self.session, f"{url}/generate", body, "engine_unreachable")
+        return read_answer(reply, policy, time.perf_counter() - started)
 
 
 def read_answer(reply: Reply, policy: Policy, latency_seconds: float) -> Answer:
@@ -154,7 +171,7 @@ def _version(text: str, policy: Policy) -> int:
     known = parse_engine_version(text)
     if known is None or known[0] != policy.job_id or known[1] < policy.oldest:
         wanted = engine_version(policy.job_id, policy.oldest)
-        raise Unavailable("stale_policy", f"the student engine serves weights {text!r}, wanted {wanted!r} or newer")
+        raise Unavailable(STALE_POLICY, f"the student engine serves weights {text!r}, wanted {wanted!r} or newer")
     return known[1]
 
 

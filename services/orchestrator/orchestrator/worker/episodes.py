@@ -16,6 +16,7 @@ from orchestrator.rollout.contexts import JobContexts
 from orchestrator.rollout.episode import Parties
 from orchestrator.rollout.http_client import open_session
 from orchestrator.rollout.metrics import RolloutMetrics
+from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.store import HEARTBEAT_EVERY_SECONDS, Chunk, RolloutStore
 from orchestrator.rollout.student import Student
 from orchestrator.rollout.teacher import Teacher
@@ -49,7 +50,7 @@ class Episodes:
             batches=Batches(redis),
             contexts=JobContexts(Store(redis), settings.model_roots, settings.data_roots),
             parties=Parties(
-                student=Student(session, settings.student_url),
+                student=Student(session, Replicas(settings.student_urls, self.store.rotation)),
                 teacher=Teacher(session, settings.gateway_url),
                 verification=verification,
             ),

@@ -1,5 +1,6 @@
 """Redis as the controller leaves it for the workers, and what the workers leave there."""
 
+import time
 from collections import Counter
 
 import redis
@@ -8,6 +9,7 @@ from contracts.episodes import Episode, Purpose, decode_episode
 from contracts.events import EpisodeFailed, Event, decode_event
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest, encode_manifest
+from contracts.rotation import Standing
 
 
 class Board:
@@ -22,6 +24,11 @@ class Board:
         for manifest in manifests:
             name = keys.manifest(manifest.job_id, manifest.purpose, manifest.step)
             self.client.set(name, encode_manifest(manifest))
+
+    def prove(self, url: str) -> None:
+        """What the trainer records when this replica serves the first versions."""
+        standing = Standing(versions=list(range(10)), since=time.time())
+        self.client.hset(keys.rotation("job-1"), url, standing.model_dump_json())
 
     def set_status(self, status: str) -> None:
         self.client.hset(keys.job("job-1"), "status", status)

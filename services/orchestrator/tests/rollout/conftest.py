@@ -11,11 +11,12 @@ from orchestrator.rollout.chat import StudentChat
 from orchestrator.rollout.episode import Parties
 from orchestrator.rollout.http_client import open_session
 from orchestrator.rollout.plan import JobContext
+from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.student import Student
 from orchestrator.rollout.teacher import Teacher
 from orchestrator.rollout.verification import Verification
 
-from .makers import byte_tokenizer, make_spec, save_student, word_tokenizer
+from .makers import byte_tokenizer, make_spec, proved, save_student, word_tokenizer
 from .standins import Engine, Gateway
 
 Context = Callable[[JobSpec], JobContext]
@@ -82,6 +83,12 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
+def replicas(engine: Engine) -> Replicas:
+    """The engine, always proved anew."""
+    return Replicas([engine.url], proved([engine.url]))
+
+
+@pytest.fixture
 def spec() -> JobSpec:
     return make_spec()
 
@@ -94,5 +101,7 @@ async def verification() -> AsyncIterator[Verification]:
 
 
 @pytest.fixture
-def parties(session: aiohttp.ClientSession, engine: Engine, gateway: Gateway, verification: Verification) -> Parties:
-    return Parties(Student(session, engine.url), Teacher(session, gateway.url), verification)
+def parties(
+    session: aiohttp.ClientSession, replicas: Replicas, gateway: Gateway, verification: Verification
+) -> Parties:
+    return Parties(Student(session, replicas), Teacher(session, gateway.url), verification)

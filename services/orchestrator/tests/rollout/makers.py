@@ -1,12 +1,16 @@
 """Tiny students of both kinds, and jobs about the built-in task."""
 
 import json
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from contracts.episodes import Purpose
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest, ManifestEntry, episode_id
+from contracts.rotation import Rotation, Standing
+from orchestrator.rollout.replicas import ReadRotation
 from tasks.materials.vocabulary import WORDS
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -99,3 +103,12 @@ def make_manifest(episodes: int = 1, purpose: Purpose = "train", step: int = 1, 
         for index, name in enumerate(names)
     ]
     return Manifest(job_id="job-1", purpose=purpose, step=step, policy_version=policy_version, entries=entries)
+
+
+def proved(urls: Sequence[str], versions: Sequence[int] = range(10)) -> ReadRotation:
+    """A trainer that proves these versions of all replicas again and again."""
+
+    async def read(job_id: str) -> Rotation:
+        return {url: Standing(versions=list(versions), since=time.time()) for url in urls}
+
+    return read

@@ -28,9 +28,11 @@ Start = Callable[[], subprocess.Popen[bytes]]
 
 
 @pytest.fixture
-def board(redis_url: str) -> Iterator[Board]:
+def board(redis_url: str, engine: Engine) -> Iterator[Board]:
     client = redis.Redis.from_url(redis_url)
-    yield Board(client)
+    opened = Board(client)
+    opened.prove(engine.url)
+    yield opened
     client.close()
 
 
@@ -51,7 +53,7 @@ async def start(
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "ORCHESTRATOR_REDIS_URL": redis_url,
-        "ORCHESTRATOR_STUDENT_URL": engine.url,
+        "ORCHESTRATOR_STUDENT_URLS": json.dumps([engine.url]),
         "ORCHESTRATOR_GATEWAY_URL": gateway.url,
         "ORCHESTRATOR_MODEL_ROOTS": json.dumps([str(model_root)]),
         "ORCHESTRATOR_WORKER_PORT": "0",
@@ -162,7 +164,7 @@ def test_help_names_every_setting() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "orchestrator.worker", "--help"], capture_output=True, text=True, timeout=60, check=True
     )
-    for name in ("REDIS_URL", "STUDENT_URL", "GATEWAY_URL", "MODEL_ROOTS", "DATA_ROOTS", "WORKER_EPISODES"):
+    for name in ("REDIS_URL", "STUDENT_URLS", "GATEWAY_URL", "MODEL_ROOTS", "DATA_ROOTS", "WORKER_EPISODES"):
         assert f"ORCHESTRATOR_{name}" in shown.stdout
 
 
