@@ -9,7 +9,7 @@ from contracts import keys
 from contracts.events import StatusChanged, encode_event
 from contracts.statuses import JobStatus, sources_of
 
-PauseReason = Literal["user", "budget_exhausted", "disk_full"]
+PauseReason = Literal["user", "budget_exhausted", "disk_full", "storage_failed"]
 
 
 @dataclass(frozen=True)

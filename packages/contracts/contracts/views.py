@@ -51,7 +51,7 @@ class Job(View):
     status: JobStatus
     wait_reason: str | None = None
     pause_reason: str | None = Field(
-        None, description="Why it is pausing or paused: `user`, `budget_exhausted` or `disk_full`."
+        None, description="Why it is pausing or paused: `user`, `budget_exhausted`, `disk_full` or `storage_failed`."
     )
     created_at: float
     started_at: float | None = None

@@ -7,7 +7,8 @@ import random
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from trainer.app import run
 from trainer.settings import TrainerSettings
 
 from .makers import JOB, manifest_of
+from .standin_engine import StandInEngine
 
 # A loaded machine may need seconds for what takes milliseconds on a quiet one.
 WAIT_SECONDS = 60.0
@@ -124,8 +126,8 @@ def unacknowledged(client: "redis.Redis", job: str = JOB) -> int:
     return int(client.xpending(keys.stream(job, "train"), keys.TRAINER_GROUP)["pending"])
 
 
-def reached(client: "redis.Redis", version: int) -> bool:
-    return policy_version(client) >= version
+def reached(client: "redis.Redis", version: int, job: str = JOB) -> bool:
+    return policy_version(client, job) >= version
 
 
 def weights_at(data_root: Path, step: int) -> str:
@@ -138,3 +140,34 @@ def consumed_ids(data_root: Path) -> list[str]:
     directories = [checkpoint_directory(data_root, JOB, step) for step in checkpoint_steps(data_root, JOB)]
     states = [json.loads((directory / "state.json").read_text()) for directory in directories]
     return [item for state in states for ids in state["consumed"].values() for item in ids]
+
+
+def is_at(client: "redis.Redis", job: str) -> bool:
+    """The trainer shows itself at the job."""
+    beat = client.get(keys.heartbeat("trainer", "rank0"))
+    return beat is not None and json.loads(beat)["job_id"] == job
+
+
+def seat(client: "redis.Redis", job: str = JOB) -> None:
+    """As the controller lets a queued job run."""
+    client.set(keys.active_job(), job)
+    client.hincrby(keys.job(job), "seat", 1)
+    client.hset(keys.job(job), "status", "running")
+
+
+def pause(client: "redis.Redis", job: str = JOB) -> None:
+    """As the controller brings a job to rest; ends when the trainer has let it go."""
+    client.hset(keys.job(job), "status", "pausing")
+    wait_until(lambda: not is_at(client, job), "the trainer to let go")
+    client.hset(keys.job(job), "status", "paused")
+    client.delete(keys.active_job())
+
+
+@contextmanager
+def training(redis_url: str, engine: StandInEngine, data_root: Path, student: Path) -> Iterator[ForkServerProcess]:
+    """A trainer that ends with the block, also when the test has failed."""
+    process = start(settings_of(redis_url, engine.url, data_root, student))
+    try:
+        yield process
+    finally:
+        stop(process)

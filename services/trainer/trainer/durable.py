@@ -23,7 +23,8 @@ def whole_directory(target: Path, forced: bool = True) -> Iterator[Path]:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
     try:
-        yield unfinished
+        with naming(target):
+            yield unfinished
         write_checksums(unfinished)
         if forced:
             for path in unfinished.rglob("*"):
@@ -59,10 +60,21 @@ def write_whole(target: Path, data: bytes) -> None:
     """Write one file so that it appears whole or not at all. Raises OSError."""
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.parent / f"{UNFINISHED}{target.name}"
-    unfinished.write_bytes(data)
-    sync(unfinished)
+    with naming(target):
+        unfinished.write_bytes(data)
+        sync(unfinished)
     unfinished.replace(target)
     sync(target.parent)
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """A write that fails after its file was opened says nothing of the file: add it."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        raise
 
 
 def sync(path: Path) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import redis
 import structlog
 from contracts.policies import job_directory
+from contracts.transitions import PauseReason
 from pydantic import ValidationError
 
 from trainer.archive import StepLog
@@ -40,7 +41,7 @@ from trainer.weight_routes.upload import Upload
 POLL_SECONDS = 0.2
 # A supervisor has Redis back within a second or two; asking more often only fills the log.
 TROUBLE_PAUSE_SECONDS = 1.0
-FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 log = structlog.get_logger()
 
 
@@ -110,12 +111,12 @@ class Trainer:
             self.presence.show(None)
 
     def give_up_writing(self, job_id: str, error: OSError) -> None:
-        """A full disk pauses the job, which goes on from its checkpoint; anything else fails it."""
-        if error.errno in FULL:
-            log.error("disk_full", error=str(error))
-            self.store.pause(job_id, "disk_full", f"{error}; free space, then resume the job")
-        else:
-            self.fail(job_id, JobFailure("storage_failed", f"{error}; mend TRAINER_DATA_ROOT"))
+        """Storage can be mended, and then the job goes on from its checkpoint: so it is paused, not failed."""
+        full = error.errno in FULL
+        reason: PauseReason = "disk_full" if full else "storage_failed"
+        fix = "free space" if full else "mend the trainer's data directory"
+        log.error(reason, error=str(error))
+        self.store.pause(job_id, reason, f"{error}; {fix}, then resume the job")
 
     def fail(self, job_id: str, failure: JobFailure) -> None:
         """The last checkpoint stays."""

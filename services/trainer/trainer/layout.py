@@ -1,0 +1,84 @@
+"""Many trajectories in one row, without padding, each token once: trajectories that begin alike share their beginning.
+
+Axes: U tokens of the row, T tokens of one trajectory, B trajectories.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from contracts.trajectories import CONTEXT, Trajectory
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Strand:
+    """Where a trajectory lies in the row: a beginning that an earlier strand may have laid, and its own tokens."""
+
+    shared: slice
+    own: slice
+
+    @property
+    def shared_tokens(self) -> int:
+        """Tokens of the beginning that are not its own."""
+        return int(self.shared.stop - self.shared.start)
+
+    @property
+    def own_tokens(self) -> int:
+        """Tokens that only this strand laid."""
+        return int(self.own.stop - self.own.start)
+
+    def whole(self, values_U: Tensor, dim: int) -> Tensor:
+        """The trajectory's part of a tensor along the row."""
+        own = values_U.narrow(dim, self.own.start, self.own_tokens)
+        if not self.shared_tokens:
+            return own
+        return torch.cat([values_U.narrow(dim, self.shared.start, self.shared_tokens), own], dim)
+
+    def place_of(self, column: int) -> int:
+        """Where the trajectory's token `column` lies in the row."""
+        start, offset = (self.shared.start, 0) if column < self.shared_tokens else (self.own.start, self.shared_tokens)
+        return int(start + column - offset)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The strands of a row, in its order, and how deep in its trajectory each token stands."""
+
+    strands: tuple[Strand, ...]
+    depths_U: Tensor
+
+    def to(self, device: torch.device) -> "Layout":
+        """With its tensor there."""
+        return replace(self, depths_U=self.depths_U.to(device))
+
+    def first(self) -> "Layout":
+        """The first strand alone."""
+        return Layout(self.strands[:1], self.depths_U[: self.strands[0].own.stop])
+
+
+def beginning(trajectory: Trajectory) -> int:
+    """Tokens before the first that the student said: what the episodes of one question have in common."""
+    return next(
+        (place for place, attempt in enumerate(trajectory.attempt_T) if attempt != CONTEXT),
+        len(trajectory.token_ids_T),
+    )
+
+
+def lay(trajectories: Sequence[Trajectory]) -> tuple[list[int], Layout]:
+    """The row's token ids and its layout. Trajectories that share a beginning must stand behind each other."""
+    tokens_U: list[int] = []
+    depths_U: list[int] = []
+    strands: list[Strand] = []
+    laid: tuple[list[int], int] | None = None  # the beginning at hand, and where it lies
+    for trajectory in trajectories:
+        head = trajectory.token_ids_T[: beginning(trajectory)]
+        start, skipped = len(tokens_U), 0
+        if laid is not None and laid[0] == head:
+            skipped = len(head)
+        else:
+            laid = (head, start)
+        tokens_U += trajectory.token_ids_T[skipped:]
+        depths_U += range(skipped, len(trajectory.token_ids_T))
+        strands.append(Strand(slice(laid[1], laid[1] + skipped), slice(start, len(tokens_U))))
+    return tokens_U, Layout(tuple(strands), torch.tensor(depths_U))
