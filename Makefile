@@ -2,7 +2,7 @@
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-sglang test-compose check bench up down base env pin
+.PHONY: help setup demo test test-sglang test-vllm test-compose check bench up down base env pin
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ test-sglang: setup  ## the engine contract and a training job against real SGLan
 
 test-compose: setup  ## build docker-compose.yml, bring it up, train through restarts and a shutdown (needs Docker)
 	@$(BIN)/pytest -m compose tests/compose
+
+test-vllm: setup  ## a job with real vLLM as local teacher, its scores and its launcher (installs 3.4 GB once)
+	@tools/vllm/test.sh
 
 check: setup  ## format, lint, types, sizes: what CI runs before the tests
 	@tools/check.sh

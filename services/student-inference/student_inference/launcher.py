@@ -1,4 +1,4 @@
-"""`python -m student_inference.launcher`: starts real SGLang on a GPU host, watches and restarts it.
+"""`python -m student_inference.launcher`: starts real SGLang, watches and restarts it (vLLM: `teacher_launcher`).
 
 SGLang dies of a bad token id and may hang in a kernel; whoever runs it has to notice. The engine lives in a process
 group of its own and ends as a whole, whether the launcher stops in order or is killed outright.
@@ -7,12 +7,19 @@ group of its own and ends as a whole, whether the launcher stops in order or is 
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
 import structlog
 from servicekit.logs import configure_logs
 from servicekit.settings import parse_settings
 
-from student_inference.launch_plan import LauncherSettings, backoff_seconds, environment, sglang_command
+from student_inference.launch_plan import (
+    EngineSettings,
+    LauncherSettings,
+    backoff_seconds,
+    sglang_command,
+    sglang_environment,
+)
 from student_inference.supervised import Supervised, healthy
 
 PURPOSE = "Starts and watches SGLang, with arguments for this model and machine."
@@ -27,11 +34,11 @@ STABLE_SECONDS = 300.0
 log = structlog.get_logger()
 
 
-def watch(settings: LauncherSettings, stopping: threading.Event) -> None:
+def watch(settings: EngineSettings, start: Callable[[], Supervised], stopping: threading.Event) -> None:
     """Keep one engine running until `stopping` is set."""
     failures = 0
     while not stopping.is_set():
-        with Supervised(sglang_command(settings), environment()) as engine:
+        with start() as engine:
             log.info("engine_started", pid=engine.pid, url=settings.url)
             reason = until_failure(engine, settings, stopping)
             if stopping.is_set():
@@ -42,7 +49,7 @@ def watch(settings: LauncherSettings, stopping: threading.Event) -> None:
         stopping.wait(pause)
 
 
-def until_failure(engine: Supervised, settings: LauncherSettings, stopping: threading.Event) -> str:
+def until_failure(engine: Supervised, settings: EngineSettings, stopping: threading.Event) -> str:
     """Return why the engine must be started anew: it ended, never became healthy, or stopped answering."""
     strikes, was_healthy = 0, False
     while not stopping.wait(min(HEALTH_EVERY_SECONDS, settings.health_every_seconds)):
@@ -62,14 +69,19 @@ def until_failure(engine: Supervised, settings: LauncherSettings, stopping: thre
     return "stopped"
 
 
-def main() -> None:
-    settings = parse_settings(LauncherSettings, "student_inference.launcher", PURPOSE)
+def run(settings: EngineSettings, start: Callable[[], Supervised]) -> None:
+    """Watch until SIGTERM or SIGINT, then exit 0."""
     configure_logs("student-inference", settings.log_level, settings.log_format)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    watch(settings, stopping)
+    watch(settings, start, stopping)
     sys.exit(0)
+
+
+def main() -> None:
+    settings = parse_settings(LauncherSettings, "student_inference.launcher", PURPOSE)
+    run(settings, lambda: Supervised(sglang_command(settings), sglang_environment()))
 
 
 if __name__ == "__main__":

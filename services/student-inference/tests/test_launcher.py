@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from student_inference.launch_plan import LauncherSettings, backoff_seconds, sglang_command
+from student_inference.launch_plan import (
+    LauncherSettings,
+    TeacherLauncherSettings,
+    backoff_seconds,
+    sglang_command,
+    vllm_command,
+    vllm_environment,
+)
 from student_inference.supervised import healthy
 
 # Two Python starts; a loaded machine needs seconds for each.
@@ -56,6 +63,19 @@ def test_the_command_says_what_the_machine_and_model_need() -> None:
     assert on_cpu[-3:] == ["--sleep-on-idle", "--attention-backend", "torch_native"]
     assert "--mem-fraction-static" not in on_cpu
     assert "--enable-deterministic-inference" not in on_cpu
+
+
+def test_a_teachers_command_names_the_model_and_hides_the_key() -> None:
+    values = {"tensor_parallel": 2, "context_length": 4096, "served_model_name": "coach", "api_key": "secret"}
+    teacher = TeacherLauncherSettings(model_path=Path("/models/teacher"), python="python", **values)  # type: ignore[arg-type]
+    line = " ".join(vllm_command(teacher))
+    assert line.startswith("python -m vllm.entrypoints.openai.api_server --model /models/teacher ")
+    for part in ("--served-model-name coach", "--port 8100", "--tensor-parallel-size 2", "--max-model-len 4096"):
+        assert part in line
+    assert "secret" not in line
+    assert vllm_environment(teacher)["VLLM_API_KEY"] == "secret"
+    on_cpu = vllm_command(teacher.model_copy(update={"device": "cpu", "context_length": 0}))
+    assert not {"--gpu-memory-utilization", "--max-model-len"} & set(on_cpu)
 
 
 def test_restarts_wait_longer_each_time_up_to_a_minute() -> None:
