@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import typer
 
-from socratic.commands import data, episodes, jobs, run, stack, teachers
+from socratic.commands import data, episodes, evaluate, jobs, run, stack, teachers
 from socratic.commands.errors import SocraticGroup
 from socratic.settings import ClientSettings
 
@@ -39,6 +39,7 @@ JOB_COMMANDS: list[Callable[..., None]] = [
     jobs.tasks,
 ]
 STACK_COMMANDS: list[Callable[..., None]] = [run.demo, run.run, stack.up, stack.down, stack.status]
+app.command("eval")(evaluate.evaluate)
 for command in STACK_COMMANDS + JOB_COMMANDS:
     app.command()(command)
 app.add_typer(episodes.app, name="episodes")

@@ -1,6 +1,7 @@
 """A job file (YAML or JSON) -> JobSpec."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 from contracts.errors import Problem
@@ -16,6 +17,11 @@ def load_job(path: Path) -> JobSpec:
         raise Problem(422, "no_job_file", f"There is no file {path}. Commented job files: examples/*.yaml") from None
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise Problem(422, "bad_job_file", f"{path} is no readable YAML: {error}") from None
+    return job_of(content, path)
+
+
+def job_of(content: Any, path: Path) -> JobSpec:
+    """The job that parsed content says. Raises Problem naming every wrong field; `path` is where it came from."""
     try:
         return JobSpec.model_validate(content)
     except ValidationError as error:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from contracts.errors import Problem
 from contracts.jobs import JobSpec
+from contracts.records import EvaluationRecord, StepRecord
 from contracts.statuses import JobStatus
 from contracts.views import Job
 
 from socratic.client import Client
-from socratic.results import Result, result_of
 from socratic.stack.control import await_ready, start_supervisor, stop_supervisor
 from socratic.stack.plan import StackRequest
 from socratic.stack.state import StackState, read_state
@@ -24,11 +24,12 @@ ShowStack = Callable[[StackState], None]
 
 @dataclass(frozen=True)
 class Run:
-    """A job that succeeded: its figures, and where its curves are."""
+    """A job that succeeded, and its records; `seconds` is the wall time from the stack's start."""
 
     job: Job
-    result: Result
-    curves: Path
+    steps: list[StepRecord]
+    evaluations: list[EvaluationRecord]
+    seconds: float
 
 
 @contextmanager
@@ -50,19 +51,14 @@ def own_stack(request: StackRequest, environment: Mapping[str, str], show: ShowS
 def run_job(
     spec: JobSpec, request: StackRequest, environment: Mapping[str, str], follow: Follow, show: ShowStack
 ) -> Run:
-    """Train on a stack of its own. Raises Problem when stack or job fails, with the reason and where the logs are."""
+    """A job on a stack of its own. Raises Problem when stack or job fails, with the reason and where the logs are."""
     started = time.monotonic()
     with own_stack(request, environment, show) as stack, Client(stack.orchestrator_url) as client:
         job = follow(client, client.submit(spec).id)
         if job.status != JobStatus.SUCCEEDED:
             raise failed(job, request.log_directory)
         steps, evaluations = client.steps(job.id), client.evaluations(job.id)
-    curves = request.home / "curves.png"
-    # matplotlib takes half a second to load and is wanted here only.
-    from socratic.curves import save_curves
-
-    save_curves(curves, spec.name, steps, evaluations)
-    return Run(job, result_of(steps, evaluations, time.monotonic() - started), curves)
+    return Run(job, steps, evaluations, time.monotonic() - started)
 
 
 def failed(job: Job, log_directory: Path) -> Problem:

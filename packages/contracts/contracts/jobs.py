@@ -120,7 +120,7 @@ class LoraSpec(Spec):
 class TrainingSpec(Spec):
     """How the student's weights are updated."""
 
-    steps: int = Field(ge=1, le=1_000_000, description="Training steps; one batch each.")
+    steps: int = Field(ge=0, le=1_000_000, description="Training steps; one batch each. 0 only evaluates the student.")
     learning_rate: float = Field(1e-6, gt=0, le=1, description="Peak learning rate of AdamW.")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant", description="After the warm-up: stay at the peak, or fall to zero at the last step."

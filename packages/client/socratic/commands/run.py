@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 from contracts.errors import Problem
+from contracts.jobs import JobSpec
 from contracts.views import Job
 
 from socratic.client import Client
@@ -16,8 +17,8 @@ from socratic.commands.jobs import JobFile
 from socratic.commands.live import follow
 from socratic.commands.stack import Workers, request_stack, waiting_text
 from socratic.jobfile import load_job
-from socratic.results import result_table, summary_line
-from socratic.runs import run_job
+from socratic.results import result_of, result_table, summary_line
+from socratic.runs import Run, run_job
 from socratic.stack.control import RUNS
 from socratic.stack.state import StackState
 from socratic.watch import STALL_SECONDS
@@ -51,11 +52,26 @@ def run_to_the_end(
     context: typer.Context, job_file: Path, workers: int, label: str, stall_seconds: float = STALL_SECONDS
 ) -> None:
     """Train, then print the table, the curves' path, and as last line the summary for scripts."""
+    finished, home = run_alone(context, load_job(job_file), job_file.stem, workers, stall_seconds)
+    # matplotlib takes half a second to load and is wanted here only.
+    from socratic.curves import save_curves
+
+    curves = home / "curves.png"
+    save_curves(curves, finished.job.name, finished.steps, finished.evaluations)
+    result = result_of(finished.steps, finished.evaluations, finished.seconds)
+    console.print(result_table(result))
+    typer.echo(f"learning curves: {os.path.relpath(curves)}")
+    typer.echo(summary_line(label, result))
+
+
+def run_alone(
+    context: typer.Context, spec: JobSpec, name: str, workers: int, stall_seconds: float = STALL_SECONDS
+) -> tuple[Run, Path]:
+    """A job on a stack of its own, shown while it runs. Returns it with the stack's directory."""
     # SIGTERM unwinds like Ctrl-C, so that the stack is stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     settings = settings_of(context)
-    spec = load_job(job_file)
-    home = settings.home / RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{job_file.stem}"
+    home = settings.home / RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
     request = request_stack(settings, home, Path(spec.student.model), workers=workers)
     typer.echo(f"logs: {os.path.relpath(request.log_directory)}")
 
@@ -71,9 +87,6 @@ def run_to_the_end(
         return follow(client, job_id, stall_seconds)
 
     try:
-        finished = run_job(spec, request, os.environ, follow_job, show_waiting)
+        return run_job(spec, request, os.environ, follow_job, show_waiting), home
     finally:
         status.stop()
-    console.print(result_table(finished.result))
-    typer.echo(f"learning curves: {os.path.relpath(finished.curves)}")
-    typer.echo(summary_line(label, finished.result))
