@@ -92,6 +92,19 @@ class RolloutSpec(Spec):
     max_attempts: int = Field(2, ge=1, le=16, description="K: attempts per episode, the first included.")
     prompts_per_step: int = Field(24, ge=1, le=65536, description="Different questions in a batch.")
     group_size: int = Field(8, ge=1, le=1024, description="Episodes of each question in a batch.")
+    spare_prompts: int | None = Field(
+        None,
+        ge=0,
+        le=65536,
+        description="Dynamic sampling: ask so many questions more, skip groups that are all right at the first attempt "
+        "or all wrong, and train on the first prompts_per_step of the others. None trains on every group.",
+    )
+    rest_steps: int = Field(
+        0,
+        ge=0,
+        description="Curriculum: a question whose whole group was right at the first attempt is not asked again for so "
+        "many steps, while there are others. 0 asks every question once in an epoch.",
+    )
     temperature: float = Field(1.0, gt=0, le=2, description="Sampling temperature of the student.")
     max_answer_tokens: int = Field(
         64, ge=1, le=131072, description="Longest answer, in tokens; longer ones count as wrong."
@@ -102,6 +115,18 @@ class RolloutSpec(Spec):
     episode_timeout_seconds: float = Field(
         300, gt=0, le=86400, description="Deadline of one episode; past it the episode is a recorded failure."
     )
+
+    @model_validator(mode="after")
+    def groups_can_be_mixed(self) -> "RolloutSpec":
+        """A group of one is always all right or all wrong."""
+        if self.spare_prompts is not None and self.group_size < 2:
+            raise ValueError("spare_prompts skips groups that are all alike; set group_size to 2 or more")
+        return self
+
+    @property
+    def prompts_asked(self) -> int:
+        """Different questions that a batch asks."""
+        return self.prompts_per_step + (self.spare_prompts or 0)
 
 
 DecayRate = Annotated[float, Field(ge=0, lt=1)]
@@ -241,4 +266,4 @@ class JobSpec(Spec):
     @property
     def episodes_per_step(self) -> int:
         """B: rollouts in a batch."""
-        return self.rollout.prompts_per_step * self.rollout.group_size
+        return self.rollout.prompts_asked * self.rollout.group_size

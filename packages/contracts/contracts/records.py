@@ -26,6 +26,7 @@ class StepRecord(JsonRecord):
 
     step: int = Field(description="Counts from 1: the policy version that the step produced.")
     episodes: int
+    skipped_episodes: int = Field(0, description="Of these, not trained on: their group was all right or all wrong.")
     failed_episodes: int
     unassisted_accuracy: float = Field(description="Share of episodes whose first attempt is right.")
     guided_accuracy: float = Field(description="Share of episodes with a right attempt within K.")

@@ -10,6 +10,7 @@ from contracts.errors import Problem
 from contracts.statuses import JobStatus
 
 from orchestrator.aggregate import evaluation_record
+from orchestrator.curriculum import Curriculum
 from orchestrator.deadlines import Patience, deadline_of
 from orchestrator.job_row import JobRow
 from orchestrator.ledger import Ledger
@@ -59,6 +60,7 @@ class Driver:
         self.shelf = shelf
         self.metrics = metrics
         self.patience = Patience()
+        self.curriculum = Curriculum(watch.batches)
 
     async def drive(self, ledger: Ledger, row: JobRow) -> None:
         """Bring a running job one look further."""
@@ -90,7 +92,8 @@ class Driver:
         if evaluation is not None:
             await ledger.open_manifest(evaluation_manifest(row.id, row.spec, questions.test_ids, evaluation))
         for step in steps:
-            await ledger.open_manifest(train_manifest(row.id, row.spec, questions.train_ids, step))
+            resting = await self.curriculum.resting(row.id, row.spec, step)
+            await ledger.open_manifest(train_manifest(row.id, row.spec, questions.train_ids, step, resting))
         return True
 
     async def record_evaluation(self, ledger: Ledger, row: JobRow, batch: OpenBatch) -> None:

@@ -1,7 +1,8 @@
 """Manifests made from a job's specification: the same inputs always give the same manifest (invariant 2). Pure."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
+from itertools import count
 
 from contracts.episodes import Purpose
 from contracts.jobs import JobSpec
@@ -10,12 +11,29 @@ from contracts.manifests import Manifest, ManifestEntry, episode_id
 from orchestrator.question_order import questions_of_step
 
 
-def train_manifest(job_id: str, spec: JobSpec, question_ids: Sequence[str], step: int) -> Manifest:
-    """The batch of training step `step`: `group_size` samples of each of its questions."""
-    per_step = spec.rollout.prompts_per_step
-    chosen = [question_ids[index] for index in questions_of_step(len(question_ids), per_step, spec.seed, step)]
+def train_manifest(
+    job_id: str, spec: JobSpec, question_ids: Sequence[str], step: int, resting: Set[str] = frozenset()
+) -> Manifest:
+    """The batch of training step `step`: `group_size` samples of each of its questions.
+
+    Questions that are `resting` are asked only where there are not enough others.
+    """
+    chosen = chosen_questions(spec, question_ids, step, resting)
     oldest = max(0, step - 1 - spec.rollout.max_staleness)
     return _manifest(job_id, spec, "train", step, oldest, chosen, spec.rollout.group_size)
+
+
+def chosen_questions(spec: JobSpec, question_ids: Sequence[str], step: int, resting: Set[str]) -> list[str]:
+    """The step's questions in the order of the epochs; for a resting one comes the next that is awake."""
+    wanted = spec.rollout.prompts_asked
+    awake: dict[str, None] = {}
+    asleep: dict[str, None] = {}
+    for later in count(step):
+        for index in questions_of_step(len(question_ids), wanted, spec.seed, later):
+            (asleep if question_ids[index] in resting else awake)[question_ids[index]] = None
+        if len(awake) >= wanted or len(awake) + len(asleep) == len(question_ids):
+            return [*awake, *asleep][:wanted]
+    raise AssertionError("an epoch asks every question")
 
 
 def evaluation_manifest(job_id: str, spec: JobSpec, question_ids: Sequence[str], version: int) -> Manifest:

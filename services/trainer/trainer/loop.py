@@ -4,6 +4,7 @@ import time
 from pathlib import Path
 
 import torch
+from contracts.episodes import Episode
 from contracts.events import CheckpointCommitted, CheckpointDamaged, TrainerResumed
 from contracts.policies import checkpoint_steps
 from contracts.records import StepRecord
@@ -14,6 +15,7 @@ from trainer.archive import archive_batch
 from trainer.checkpoint import Checkpoint, CheckpointState
 from trainer.collector import Collector
 from trainer.credit import credits_of
+from trainer.dynamic_sampling import worth_training
 from trainer.lesson import learn
 from trainer.memory import memory_now
 from trainer.methods.annotation import MethodState
@@ -83,15 +85,23 @@ class TrainingLoop:
         with self.stopwatch.measure("wait"):
             episodes = self.collector.collect(step)
         archive_batch(self.data_root, self.job.id, step, episodes)
+        taught, skipped = self.choose(episodes)
         with self.stopwatch.measure("update"):
-            lesson = learn(self.learner, self.job.spec.method, step, episodes, self.method_state)
+            lesson = learn(self.learner, self.job.spec.method, step, taught, self.method_state)
             self.method_state = lesson.annotation.state
         self.vigil.check()
         self.observers.step_credited(step, credits_of(lesson.batch, lesson.annotation))
-        record, opened = record_of(lesson.batch, lesson.annotation, lesson.report), opened_at(episodes)
+        record, opened = record_of(lesson.batch, lesson.annotation, lesson.report, skipped), opened_at(episodes)
         self.consumed[step] = [episode.episode_id for episode in episodes]
         self.commit(step, record, opened)
         self.deliver(step, record, opened)
+
+    def choose(self, episodes: list[Episode]) -> tuple[list[Episode], list[Episode]]:
+        """(what is trained on, what dynamic sampling skips)."""
+        rollout = self.job.spec.rollout
+        if rollout.spare_prompts is None:
+            return episodes, []
+        return worth_training(episodes, rollout.prompts_per_step)
 
     def commit(self, step: int, record: StepRecord, opened: float) -> None:
         """Write a checkpoint when one is due; only then are its episodes acknowledged."""

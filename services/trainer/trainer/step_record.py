@@ -3,6 +3,7 @@
 Axes: R rollouts, K attempts, T tokens of one trajectory.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,18 +27,25 @@ UNMEASURED: dict[str, Any] = {
 }
 
 
-def record_of(batch: Batch, annotation: Annotation, report: UpdateReport) -> StepRecord:
-    """Everything but times and memory, which `measured` adds once the policy is published."""
+def record_of(
+    batch: Batch, annotation: Annotation, report: UpdateReport, skipped: Sequence[Episode] = ()
+) -> StepRecord:
+    """Everything but times and memory, which `measured` adds once the policy is published.
+
+    `skipped` was sampled and not trained on: it counts for accuracies and for the teacher, not for rewards.
+    """
+    sampled = [*batch.episodes, *(episode for episode in skipped if episode.failure is None)]
     made_RK = batch.rows.made_RK
-    attempts = [attempt for episode in batch.episodes for attempt in episode.attempts]
+    attempts = [attempt for episode in sampled for attempt in episode.attempts]
     versions = [version for trajectory in batch.trajectories for version in trajectory.version_T if version >= 0]
-    guidances = [guidance for episode in batch.episodes for guidance in episode.guidances]
+    guidances = [guidance for episode in sampled for guidance in episode.guidances]
     return StepRecord(
         step=batch.step,
-        episodes=len(batch.episodes),
-        failed_episodes=batch.failed_episodes,
-        unassisted_accuracy=share([episode.unassisted for episode in batch.episodes]),
-        guided_accuracy=share([episode.guided for episode in batch.episodes]),
+        episodes=len(sampled),
+        skipped_episodes=len(sampled) - len(batch.episodes),
+        failed_episodes=batch.failed_episodes + sum(episode.failure is not None for episode in skipped),
+        unassisted_accuracy=share([episode.unassisted for episode in sampled]),
+        guided_accuracy=share([episode.guided for episode in sampled]),
         format_rate=share([attempt.outcome in IN_FORM for attempt in attempts]),
         unverified_attempts=sum(attempt.outcome == "unverified" for attempt in attempts),
         mean_reward_raw=float(batch.rows.raw_RK[made_RK].mean()),

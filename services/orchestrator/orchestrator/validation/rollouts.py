@@ -9,11 +9,11 @@ from tasks.base import Message
 
 def check_batch(spec: JobSpec, train_questions: int, test_questions: int) -> None:
     """Raises a 422 Problem when a batch or an evaluation asks for more questions than there are."""
-    if spec.rollout.prompts_per_step > train_questions:
+    if spec.rollout.prompts_asked > train_questions:
         raise invalid(
             "rollout.prompts_per_step",
-            f"a batch needs {spec.rollout.prompts_per_step} different questions, the data has {train_questions}; "
-            f"set it to at most {train_questions}",
+            f"a batch needs {spec.rollout.prompts_asked} different questions, the data has {train_questions}; "
+            f"set it, with spare_prompts, to at most {train_questions}",
         )
     if spec.evaluation.questions > test_questions:
         raise invalid(

@@ -43,3 +43,26 @@ def test_an_evaluation_asks_the_first_questions_once(job_spec):
     manifest = evaluation_manifest("job-1", job_spec({"evaluation.questions": 3}), QUESTIONS, 4)
     assert [entry.question_id for entry in manifest.entries] == ["q0", "q1", "q2"]
     assert (manifest.purpose, manifest.step, manifest.policy_version) == ("eval", 4, 4)
+
+
+def test_a_resting_question_gives_its_place_to_the_next_one_awake(job_spec):
+    plain = [[entry.question_id for entry in batch(job_spec, step).entries[::2]] for step in (1, 2)]
+    resting = {plain[0][1], plain[1][0]}
+    chosen = [entry.question_id for entry in batch(job_spec, 1, resting).entries[::2]]
+    assert chosen == [plain[0][0], plain[0][2], plain[0][3], plain[1][1]]
+
+
+def test_resting_questions_are_asked_where_there_are_no_others(job_spec):
+    awake = QUESTIONS[:3]
+    chosen = [entry.question_id for entry in batch(job_spec, 4, set(QUESTIONS) - set(awake)).entries[::2]]
+    assert set(chosen[:3]) == set(awake)
+    assert len(set(chosen)) == 4
+
+
+def test_spare_prompts_are_asked_too(job_spec):
+    manifest = train_manifest("job-1", job_spec({"rollout.spare_prompts": 3}), QUESTIONS, 1)
+    assert len({entry.question_id for entry in manifest.entries}) == 7
+
+
+def batch(job_spec, step, resting=frozenset()):
+    return train_manifest("job-1", job_spec(), QUESTIONS, step, resting)
