@@ -4,6 +4,7 @@ Axes: R rollouts, K attempts, T tokens of one trajectory.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -36,44 +37,47 @@ def record_of(
     """
     sampled = [*batch.episodes, *(episode for episode in skipped if episode.failure is None)]
     made_RK = batch.rows.made_RK
-    attempts = [attempt for episode in sampled for attempt in episode.attempts]
     versions = [version for trajectory in batch.trajectories for version in trajectory.version_T if version >= 0]
-    guidances = [guidance for episode in sampled for guidance in episode.guidances]
     return StepRecord(
         step=batch.step,
-        episodes=len(sampled),
         skipped_episodes=len(sampled) - len(batch.episodes),
         failed_episodes=batch.failed_episodes + sum(episode.failure is not None for episode in skipped),
-        unassisted_accuracy=share([episode.unassisted for episode in sampled]),
-        guided_accuracy=share([episode.guided for episode in sampled]),
-        format_rate=share([attempt.outcome in IN_FORM for attempt in attempts]),
-        unverified_attempts=sum(attempt.outcome == "unverified" for attempt in attempts),
         mean_reward_raw=float(batch.rows.raw_RK[made_RK].mean()),
         mean_reward_decayed=float(annotation.rewards_RK[made_RK].mean()),
         decay_factor=annotation.factors[1],
         attempts=attempt_stats(batch, annotation),
         cold=annotation.cold,
         zero_gradient=annotation.zero_gradient,
-        loss=report.loss,
-        gradient_norm=report.gradient_norm,
-        clip_fraction=report.clip_fraction,
-        approximate_kl=report.approximate_kl,
-        entropy=report.entropy,
-        logprob_gap_max=report.logprob_gap_max,
-        logprob_gap_mean=report.logprob_gap_mean,
-        reference_kl=report.reference_kl,
-        importance_weight=report.importance_weight,
         masked_episodes=annotation.masked_episodes,
-        importance_capped=report.importance_capped,
         staleness_max=batch.step - 1 - min(versions),
         staleness_mean=batch.step - 1 - sum(versions) / len(versions),
-        student_tokens=report.student_tokens,
         trajectory_tokens=sum(len(trajectory.token_ids_T) for trajectory in batch.trajectories),
-        teacher_calls=len(guidances),
-        teacher_price_usd=sum(guidance.price_usd for guidance in guidances),
-        guidance_leak_rate=leak_rate(guidances),
+        **of_episodes(sampled),
+        **of_update(report),
         **UNMEASURED,
     )
+
+
+def of_episodes(sampled: Sequence[Episode]) -> dict[str, Any]:
+    """What the completed episodes say by themselves."""
+    attempts = [attempt for episode in sampled for attempt in episode.attempts]
+    guidances = [guidance for episode in sampled for guidance in episode.guidances]
+    return {
+        "episodes": len(sampled),
+        "unassisted_accuracy": share([episode.unassisted for episode in sampled]),
+        "guided_accuracy": share([episode.guided for episode in sampled]),
+        "format_rate": share([attempt.outcome in IN_FORM for attempt in attempts]),
+        "unverified_attempts": sum(attempt.outcome == "unverified" for attempt in attempts),
+        "teacher_calls": len(guidances),
+        "teacher_price_usd": sum(guidance.price_usd for guidance in guidances),
+        "guidance_leak_rate": leak_rate(guidances),
+    }
+
+
+def of_update(report: UpdateReport) -> dict[str, Any]:
+    """What the update measured, under the same names."""
+    figures = asdict(report)
+    return {name: figures[name] for name in StepRecord.model_fields if name in figures}
 
 
 def measured(
