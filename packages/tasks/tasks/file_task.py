@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.base import Message, Question, Verdict
 from tasks.verifiers import Verifier
@@ -19,7 +19,19 @@ X
 REQUEST = "Please reason step by step."
 
 DataFile = Annotated[str, Field(min_length=1)]
+System = Annotated[str, Field(min_length=1, description="System turn; the form of an answer is put below it.")]
 Limit = Annotated[int | None, Field(ge=1, description="Use only the first so many questions; all by default.")]
+
+
+class FileOptions(BaseModel):
+    """Options of a task whose questions are two files of one's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: Annotated[DataFile, Field(description="JSON lines of the training pool, below a data root.")]
+    test: Annotated[DataFile, Field(description="JSON lines of the held-out questions, below a data root.")]
+    train_limit: Limit = None
+    test_limit: Limit = None
 
 
 class FileTask:

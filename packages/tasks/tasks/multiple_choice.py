@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from tasks.base import Question
 from tasks.data_roots import find_file
-from tasks.file_task import DataFile, FileTask, Limit
+from tasks.file_task import FileOptions, FileTask, System
 from tasks.json_lines import read_questions
 from tasks.verifiers import VERIFIERS, LetterVerifierName
 
@@ -18,21 +18,13 @@ HOW_TO_GET = 'write one object a line, such as {"question": "...", "options": {"
 SYSTEM = "Answer a multiple-choice question. Reason first, then give one of the listed letters, in this form:"
 
 
-class MultipleChoiceOptions(BaseModel):
+class MultipleChoiceOptions(FileOptions):
     """Options of the task `multiple_choice`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train: Annotated[DataFile, Field(description="JSON lines of the training pool, below a data root.")]
-    test: Annotated[DataFile, Field(description="JSON lines of the held-out questions, below a data root.")]
     verifier: Annotated[LetterVerifierName, Field(description="How the letter is read from an answer.")] = (
         "tolerant_letter"
     )
-    system: Annotated[str, Field(min_length=1, description="System turn; the form of an answer is put below it.")] = (
-        SYSTEM
-    )
-    train_limit: Limit = None
-    test_limit: Limit = None
+    system: System = SYSTEM
 
 
 class ChoiceLine(BaseModel):

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from tasks.base import Question
 from tasks.data_roots import find_file
-from tasks.file_task import DataFile, FileTask, Limit
+from tasks.file_task import FileOptions, FileTask, System
 from tasks.json_lines import read_questions
 from tasks.verifiers import number, numeric
 
@@ -17,18 +17,10 @@ HOW_TO_GET = 'write one object a line, such as {"question": "...", "answer": "2 
 SYSTEM = "Solve the problem. Reason first, then give the result as one number, in this form:"
 
 
-class NumericOptions(BaseModel):
+class NumericOptions(FileOptions):
     """Options of the task `numeric`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train: Annotated[DataFile, Field(description="JSON lines of the training pool, below a data root.")]
-    test: Annotated[DataFile, Field(description="JSON lines of the held-out questions, below a data root.")]
-    system: Annotated[str, Field(min_length=1, description="System turn; the form of an answer is put below it.")] = (
-        SYSTEM
-    )
-    train_limit: Limit = None
-    test_limit: Limit = None
+    system: System = SYSTEM
 
 
 class NumericLine(BaseModel):
