@@ -1,5 +1,6 @@
 """The compose system does what the README says: it learns, and neither a restart nor a shutdown loses anything."""
 
+import re
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -100,6 +101,12 @@ def test_every_service_is_healthy_and_nobody_is_root(system: ComposeSystem) -> N
         assert system.compose("exec", "-T", service, "id", "-u").strip() != "0", service
 
 
+def test_the_gpu_profile_is_a_valid_system(system: ComposeSystem) -> None:
+    """It cannot start without GPUs, but compose reads it: every reference and every type is right."""
+    names = system.compose("--profile", "gpu", "config", "--services").split()
+    assert {"student-inference-gpu", "trainer-gpu", "teacher-gpu"} <= set(names)
+
+
 def test_torch_is_the_cpu_build_and_only_where_it_is_needed(system: ComposeSystem) -> None:
     for service in ("trainer", "student-inference"):
         assert system.python(service, TORCH_CUDA) == "None", service
@@ -115,6 +122,37 @@ def test_redis_and_the_weights_of_the_engine_are_closed(system: ComposeSystem) -
         "except e.HTTPError as error: print(error.code)"
     )
     assert system.python("tutor", ask) == "401"
+
+
+def test_prometheus_reaches_every_service_knows_the_rules_and_alertmanager(system: ComposeSystem) -> None:
+    watched = {
+        "orchestrator",
+        "rollout-worker",
+        "student-inference",
+        "teacher-gateway",
+        "trainer",
+        "tutor",
+        "prometheus",
+    }
+    eventually(lambda: set(scraped(system)) == watched, STEP_SECONDS)
+    url = system.address("prometheus", 9090) + "/api/v1/"
+
+    def rules_work() -> bool:
+        groups = httpx2.get(url + "rules").json()["data"]["groups"]
+        return {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
+
+    eventually(rules_work, STEP_SECONDS)
+    (found,) = httpx2.get(url + "alertmanagers").json()["data"]["activeAlertmanagers"]
+    assert found["url"].startswith("http://alertmanager:9093")
+
+
+def test_the_web_ui_is_in_the_image(system: ComposeSystem) -> None:
+    page = httpx2.get(system.address("orchestrator", 8000) + "/", follow_redirects=True)
+    assert page.status_code == 200
+    linked = re.findall(r'(?:src|href)="(/[^"]+\.(?:js|css))"', page.text)
+    assert linked
+    for path in linked:
+        assert httpx2.get(system.address("orchestrator", 8000) + path).status_code == 200, path
 
 
 def test_a_job_learns_through_restarts_and_a_shutdown(system: ComposeSystem, tmp_path: Path) -> None:
