@@ -68,6 +68,7 @@ class Controller:
         """One look at everything."""
         token = await self.lease.hold()
         if token is None:
+            self.metrics.forget()
             return
         ledger = Ledger(self.redis, token)
         live = await self.cancel(ledger, await self.watch.live_jobs())

@@ -58,3 +58,9 @@ class ControllerMetrics:
         """Show the accuracy on the held-out questions."""
         for field, gauge in self._held_out.items():
             gauge.set(getattr(record, field))
+
+    def forget(self) -> None:
+        """Show nothing of the system: another controller leads now, and what this one saw last would stay for ever."""
+        self._jobs.clear()
+        for gauge in (*self._vitals.values(), *self._held_out.values()):
+            gauge.set(float("nan"))

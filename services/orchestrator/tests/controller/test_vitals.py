@@ -51,6 +51,17 @@ async def test_the_fullest_cap_counts_with_calls_in_flight(client, job_body, bud
     assert (await read_vitals(client, row_with(job_body, budget))).budget_used == used
 
 
+async def test_a_controller_that_leads_no_more_shows_nothing_of_the_system(client, controller, store):
+    leader = controller(client)
+    await leader.tick()
+    shown = leader.metrics._jobs.collect()[0].samples
+    assert {sample.labels["status"] for sample in shown} == {status.value for status in JobStatus}
+    store.set(keys.lease("controller"), "somebody else")
+    await leader.tick()
+    assert leader.metrics._jobs.collect()[0].samples == []
+    assert math.isnan(leader.metrics._vitals["redis_bytes"].collect()[0].samples[0].value)
+
+
 async def test_no_budget_is_no_number(client):
     registry = CollectorRegistry()
     ControllerMetrics(registry).show_vitals(await read_vitals(client, None))
