@@ -20,6 +20,7 @@ EXPECTED_EMPTY = {
     "histogram_quantile(0.95, sum by (provider, le) (rate(socratic_teacher_limit_wait_seconds_bucket[5m])))": (
         "the tutor has no limits"
     ),
+    "socratic_budget_used_ratio > -1e12": "the job is over, and its budget with it",
     "sum(increase(socratic_chunks_redispatched_total[10m]))": "no worker was lost",
 }
 
@@ -61,6 +62,8 @@ def test_the_numbers_are_those_of_the_job(prometheus: Prometheus) -> None:
     assert sum(prometheus.values('socratic_episodes_total{purpose="train"}')) == 8 * 12 * 8
     assert prometheus.values("socratic_staleness_bound_versions") == [1]
     assert prometheus.values("socratic_trainer_backlog_episodes") == [0]
+    (used,) = prometheus.values("max_over_time(socratic_budget_used_ratio[10m])")
+    assert 0 < used < 8 * 12 * 8 * 2 / 100_000, "at most a request for each episode and question, of 100,000"
 
 
 def test_every_label_is_one_of_those_that_are_bounded(prometheus: Prometheus) -> None:
