@@ -100,6 +100,17 @@ def run_job(stack: StackState) -> None:
         assert job.status == JobStatus.SUCCEEDED, job.error
 
 
+def settle(prometheus: Prometheus) -> None:
+    """Until the controller's look behind the end, some seconds later, is scraped too: no job, so no budget."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        prometheus.at = time.time()
+        if prometheus.values("socratic_budget_used_ratio != socratic_budget_used_ratio"):
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+
+
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """After the job, with everything that it scraped."""
@@ -110,9 +121,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         process, prometheus = start_prometheus(directory, stack)
         try:
             run_job(stack)
-            # Two more scrapes and one more look of the rules: what the last step told is in.
-            time.sleep(3)
-            prometheus.at = time.time()
+            settle(prometheus)
             yield prometheus
         finally:
             process.terminate()
