@@ -1,0 +1,220 @@
+"""From `publish` to the first token of the new version, against writing the same bytes to the disk.
+
+One CPU engine answers streaming clients without a pause while the trainer's own publisher writes, prepares, swaps and
+proves version after version. The physical limit is measured in the same run, alternately: the same bytes written in one
+go and forced to the disk (write + fsync). Ours does not force the policy to the disk, as the checkpoint is what must
+survive; what forcing it would have cost is measured after each swap and shown. The last line is for scripts.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+
+import torch
+from processes import free_port, start
+from trainer.engine import Engine
+from trainer.policy import Policy
+from trainer.publisher import SwapRules, WeightPublisher
+from trainer.rotation import Rotation
+from trainer.weight_routes import WeightRoute
+from trainer.weight_routes.broadcast import Broadcast
+from trainer.weight_routes.shared_directory import SharedDirectory
+from trainer.weight_routes.upload import Upload
+from transformers import Qwen3Config, Qwen3ForCausalLM
+
+GOAL, ALLOWANCE_SECONDS = 1.5, 0.05
+JOB = "bench"
+# Hidden size, layers, vocabulary: fp32 weights of about so many megabytes.
+SHAPES = {1: (64, 2, 2048), 100: (512, 6, 8192), 600: (1024, 11, 16384)}
+ROUTES = {"shared_directory": SharedDirectory, "broadcast": lambda: Broadcast("127.0.0.1", "gloo"), "upload": Upload}
+CLIENTS = 4
+ANSWER_TOKENS = 64
+# A client whose engine says nothing for so long has been forgotten.
+STREAM_SECONDS = 120.0
+
+
+@dataclass
+class Client:
+    """Streams one answer after the other, and notes when each token came and from which version."""
+
+    port: int
+    arrivals: list[tuple[float, str]] = field(default_factory=list)
+    gaps: list[tuple[float, float]] = field(default_factory=list)  # (at, seconds since the token before)
+    failed: int = 0
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Until `stopping` is set."""
+        while not self.stopping.is_set():
+            try:
+                self.stream()
+            except (OSError, ValueError, KeyError):
+                self.failed += 1
+
+    def stream(self) -> None:
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=STREAM_SECONDS)
+        sampling = {"max_new_tokens": ANSWER_TOKENS, "ignore_eos": True}
+        body = {"input_ids": list(range(2, 34)), "sampling_params": sampling, "stream": True}
+        connection.request("POST", "/generate", json.dumps(body))
+        before, tokens = None, 0
+        for line in connection.getresponse():
+            if line.startswith(b"data: {"):
+                now, meta = time.perf_counter(), json.loads(line[6:])["meta_info"]
+                tokens = meta["completion_tokens"]
+                self.arrivals.append((now, meta["weight_version"]))
+                if before is not None:
+                    self.gaps.append((now, now - before))
+                before = now
+        connection.close()
+        self.failed += tokens != ANSWER_TOKENS
+
+
+def make_base(directory: Path, megabytes: int) -> Path:
+    hidden, layers, vocabulary = SHAPES[megabytes]
+    config = Qwen3Config(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        intermediate_size=3 * hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 64,
+        num_key_value_heads=max(1, hidden // 128),
+        head_dim=64,
+        max_position_embeddings=256,
+        tie_word_embeddings=True,
+    )
+    torch.manual_seed(0)
+    Qwen3ForCausalLM(config).save_pretrained(directory)
+    return directory
+
+
+def disk_seconds(data: memoryview, directory: Path) -> float:
+    """Write the bytes in one go and wait until the disk has them."""
+    path = directory / "limit"
+    os.sync()
+    started = time.perf_counter()
+    with path.open("wb", buffering=0) as file:
+        file.write(data)
+        os.fsync(file.fileno())
+    seconds = time.perf_counter() - started
+    path.unlink()
+    return seconds
+
+
+def forcing_seconds(path: Path) -> float:
+    started = time.perf_counter()
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+    return time.perf_counter() - started
+
+
+@contextmanager
+def clients_of(port: int) -> Iterator[list[Client]]:
+    clients = [Client(port) for _ in range(CLIENTS)]
+    threads = [threading.Thread(target=client.run, daemon=True) for client in clients]
+    for thread in threads:
+        thread.start()
+    yield clients
+    for client in clients:
+        client.stopping.set()
+    for thread in threads:
+        thread.join(STREAM_SECONDS)
+
+
+def first_token(clients: Sequence[Client], version: str) -> float:
+    """When the first token of this version arrived, by the performance counter."""
+    deadline = time.perf_counter() + STREAM_SECONDS
+    while time.perf_counter() < deadline:
+        found = [at for client in clients for at, name in client.arrivals[-2 * ANSWER_TOKENS :] if name == version]
+        if found:
+            return min(found)
+        time.sleep(0.001)
+    raise RuntimeError(f"no token of {version}")
+
+
+def measure(megabytes: int, rounds: int, route: WeightRoute) -> float:
+    """Ratio of the medians, the allowance taken off."""
+    with tempfile.TemporaryDirectory() as directory, torch.no_grad():
+        root, port = Path(directory), free_port()
+        base = make_base(root / "base", megabytes)
+        settings = {"MODEL_PATH": str(base), "PORT": str(port), "MAX_TOTAL_TOKENS": "4096", "ALLOWED_ROOTS": '["/"]'}
+        settings["UPLOAD_ROOT"] = str(root / "uploads")
+        environment = {f"STUDENT_INFERENCE_{name}": value for name, value in settings.items()}
+        server = start([sys.executable, "-m", "student_inference"], port, OMP_NUM_THREADS="1", **environment)
+        engine, policy = Engine(f"http://127.0.0.1:{port}"), Policy.load(base, 1.0)
+        rotation = Rotation([engine.url], lambda url, standing: None, {})
+        publisher = WeightPublisher(
+            [engine], route, rotation, root, JOB, base, lambda event: None, time.sleep, SwapRules()
+        )
+        try:
+            with clients_of(port) as clients:
+                return report(megabytes, rounds, publisher, policy, clients)
+        finally:
+            publisher.close()
+            engine.close()
+            server.terminate()
+            server.wait()
+
+
+def report(megabytes: int, rounds: int, publisher: WeightPublisher, policy: Policy, clients: Sequence[Client]) -> float:
+    """Publish and write in turn; the first two versions warm up what later ones reuse."""
+    ours, limits, forced, stalls = [], [], [], []
+    for version in range(rounds + 2):
+        for tensor in policy.weights().values():
+            tensor.mul_(1.001)
+        os.sync()
+        started = time.perf_counter()
+        publisher.publish(policy, version)
+        seconds = first_token(clients, f"{JOB}:{version}") - started
+        assert publisher.served is not None
+        forced_now = forcing_seconds(publisher.served.weights)
+        limit = disk_seconds(memoryview(publisher.served.weights.read_bytes()), publisher.data_root)
+        if version >= 2:
+            during = [gap for client in clients for at, gap in client.gaps if started <= at <= started + seconds + 1]
+            ours.append(seconds)
+            limits.append(limit)
+            forced.append(forced_now)
+            stalls.append(max(during, default=0.0))
+    size = publisher.served.size / 1e6
+    usual = statistics.median(gap for client in clients for _, gap in client.gaps)
+    mine, limit = statistics.median(ours), statistics.median(limits)
+    ratio = max(0.0, mine - ALLOWANCE_SECONDS) / limit
+    phases = ", ".join(f"{name} {seconds:.3f}" for name, seconds in publisher.stopwatch.seconds.items())
+    answers = sum(len(client.arrivals) for client in clients) // ANSWER_TOKENS
+    sys.stdout.write(
+        f"{size:.1f} MB: publish to first token {mine:.3f} s ({min(ours):.3f} to {max(ours):.3f}; last: {phases}), "
+        f"limit {limit:.3f} s ({size / limit:.0f} MB/s), ratio {ratio:.2f}; "
+        f"{sum(client.failed for client in clients)} of {answers} requests failed; longest wait for a token "
+        f"{statistics.median(stalls):.3f} s, usually {usual:.3f} s; forcing it to the disk would add "
+        f"{statistics.median(forced):.3f} s\n"
+    )
+    sys.stdout.flush()
+    return ratio
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--megabytes", type=int, nargs="+", choices=sorted(SHAPES), default=sorted(SHAPES))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--route", choices=sorted(ROUTES), default="shared_directory")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    ratios = {size: measure(size, arguments.rounds, ROUTES[arguments.route]()) for size in arguments.megabytes}
+    worst = max(ratios, key=lambda size: ratios[size])
+    sys.stdout.write(
+        f"hot_swap: ratio {ratios[worst]:.2f} (goal {GOAL}), against bytes / disk bandwidth plus "
+        f"{ALLOWANCE_SECONDS * 1000:.0f} ms, the worst at {worst} MB, {arguments.route}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
