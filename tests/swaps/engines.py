@@ -70,44 +70,7 @@ class Proxy:
         self.hang: set[str] = set()
         self.released = threading.Event()
         self.before: Any = lambda path: None
-        proxy = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                self.forward(b"")
-
-            def do_POST(self) -> None:
-                self.forward(self.rfile.read(int(self.headers["Content-Length"] or 0)))
-
-            def forward(self, body: bytes) -> None:
-                path = self.path.split("?")[0]
-                proxy.before(path)
-                if path in proxy.hang:
-                    proxy.released.wait()
-                    self.close_connection = True
-                    return
-                try:
-                    status, answer = proxy.answer(self.command, self.path, body)
-                except (OSError, HTTPException):
-                    self.close_connection = True
-                    return
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: object) -> None:
-                """Tests read no access log."""
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_: object) -> None:
-                """Clients hang up in the middle of an answer."""
-
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), handler_of(self))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -130,6 +93,50 @@ class Proxy:
         self.released.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+class Server(ThreadingHTTPServer):
+    """A thread for each connection; none outlives the test."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Clients hang up in the middle of an answer."""
+
+
+def handler_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
+    """Passes everything on to the proxy."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.forward(b"")
+
+        def do_POST(self) -> None:
+            self.forward(self.rfile.read(int(self.headers["Content-Length"] or 0)))
+
+        def forward(self, body: bytes) -> None:
+            path = self.path.split("?")[0]
+            proxy.before(path)
+            if path in proxy.hang:
+                proxy.released.wait()
+                self.close_connection = True
+                return
+            try:
+                status, answer = proxy.answer(self.command, self.path, body)
+            except (OSError, HTTPException):
+                self.close_connection = True
+                return
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            """Tests read no access log."""
+
+    return Handler
 
 
 def relabelled(answer: dict[str, Any], version: str) -> bytes:
