@@ -189,19 +189,15 @@ class Engine:
         self._collect()
 
     def _prefill(self, requests: list[Request]) -> None:
-        batch = prefill_batch(requests, self.cache)
-        hidden = self.model.forward(batch).view(*batch.tokens_BS.shape, -1)
-        for request, row in zip(requests, hidden, strict=True):
-            if request.logprob_start is not None and not request.prompt_logprobs:
-                self._score_prompt(request, request.logprob_start, row)
+        hidden_Bh = self._take_in(requests)
+        for request in requests:
             assert request.chain is not None
             self.cache.publish(request.chain, request.tokens, request.length)
             if not request.retractions:
                 self.counters.prompt_tokens += len(request.prompt)
                 self.counters.cached_tokens += request.cached_tokens
         vocab_size = self.model.config.vocab_size
-        last_B = torch.tensor([request.length - request.computed - 1 for request in requests])
-        logits = self.model.logits(hidden[torch.arange(len(requests)), last_B])
+        logits = self.model.logits(hidden_Bh)
         adjustments = Adjustments.of(requests, vocab_size)
         sampling = SamplingBatch.of([request.params for request in requests], vocab_size)
         positions_B = torch.tensor([request.length for request in requests])
@@ -209,6 +205,19 @@ class Engine:
         now = time.perf_counter()
         for request in requests:
             request.first_token_at = request.first_token_at or now
+
+    def _take_in(self, requests: list[Request]) -> Tensor:
+        """Hidden states [B, hidden] of the newest tokens; prompts whose log-probabilities are wanted are scored."""
+        batch = prefill_batch(requests, self.cache)
+        newest_B = torch.tensor([request.length - request.computed - 1 for request in requests])
+        wanted = [request.logprob_start is not None and not request.prompt_logprobs for request in requests]
+        if not any(wanted):
+            return self.model.forward(batch, newest_B)
+        hidden_BSh = self.model.forward(batch).view(*batch.tokens_BS.shape, -1)
+        for request, row, asked in zip(requests, hidden_BSh, wanted, strict=True):
+            if asked and request.logprob_start is not None:
+                self._score_prompt(request, request.logprob_start, row)
+        return hidden_BSh[torch.arange(len(requests)), newest_B]
 
     def _decode(self) -> None:
         if self._batch is None:

@@ -36,8 +36,12 @@ class Model:
         self.weights = weights
         self.rotations = rotation_table(config, context_length)
 
-    def forward(self, batch: ForwardBatch) -> Tensor:
-        """Final hidden states [N, hidden] of the new tokens; their keys and values are stored."""
+    def forward(self, batch: ForwardBatch, newest_B: Tensor | None = None) -> Tensor:
+        """Final hidden states [N, hidden] of the new tokens; their keys and values are stored.
+
+        With `newest_B`, the place of one token of each request, only those states [B, hidden]: then the last layer has
+        but those to compute.
+        """
         eps = self.config.norm_eps
         x = embedding(batch.tokens_BS.flatten(), self.weights.embedding)
         mask = mask_of_heads(batch.mask_BSL, self.config)
@@ -46,6 +50,8 @@ class Model:
             normed = rms_norm(x, x.shape[-1:], layer.attention_norm, eps)
             q, k, v = self.project(layer, normed, rotations)
             keys, values = batch.memory.extend(index, k, v)
+            if newest_B is not None and index == self.config.num_layers - 1:
+                x, q, mask = self.only(newest_B, x, q, batch.mask_BSL)
             attended = attend(q, keys, values, mask)
             x.addmm_(attended, layer.out.t())
             if layer.out_bias is not None:
@@ -53,6 +59,12 @@ class Model:
             normed = rms_norm(x, x.shape[-1:], layer.mlp_norm, eps)
             x.add_(mlp(layer, normed))
         return rms_norm(x, x.shape[-1:], self.weights.norm, eps)
+
+    def only(self, newest_B: Tensor, x: Tensor, q: Tensor, mask_BSL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """States, queries and mask of one token of each request."""
+        requests = torch.arange(len(newest_B))
+        rows = requests * mask_BSL.shape[1] + newest_B
+        return x[rows], q[rows], mask_of_heads(mask_BSL[requests, newest_B].unsqueeze(1), self.config)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[..., hidden] to fp32 logits [..., V]."""
