@@ -13,12 +13,13 @@ CASES: dict[str, dict[str, Any]] = {
     "frequency": {"frequency_penalty": 1.5},
     "presence": {"presence_penalty": 1.5},
     "repetition": {"repetition_penalty": 1.8},
-    "all": {"frequency_penalty": 0.5, "presence_penalty": 0.5, "repetition_penalty": 1.3, "logit_bias": {"95": -4.0}},
+    "additive and bias": {"frequency_penalty": 0.5, "presence_penalty": 0.5, "logit_bias": {"95": -4.0}},
+    "repetition and bias": {"repetition_penalty": 1.3, "logit_bias": {"95": -4.0}},
 }
 
 
 def changed(logits: torch.Tensor, output: list[int], case: dict[str, Any]) -> torch.Tensor:
-    """What is added comes first, then what scales (both of the output only), then the bias."""
+    """Penalties of the output only, then the bias. Which of two kinds of penalty comes first differs (docs/engines.md)."""
     result = logits.clone()
     for token in set(output):
         added = output.count(token) * case.get("frequency_penalty", 0.0) + case.get("presence_penalty", 0.0)
