@@ -19,7 +19,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 def changed(logits: torch.Tensor, output: list[int], case: dict[str, Any]) -> torch.Tensor:
-    """Penalties of the output only, then the bias. Which of two kinds of penalty comes first differs (docs/engines.md)."""
+    """Penalties of the output only, then the bias. Which kind of penalty comes first differs: docs/engines.md."""
     result = logits.clone()
     for token in set(output):
         added = output.count(token) * case.get("frequency_penalty", 0.0) + case.get("presence_penalty", 0.0)
