@@ -2,7 +2,7 @@
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-sglang test-vllm test-compose check bench up down base env pin
+.PHONY: help setup demo test test-browser screenshots test-sglang test-vllm test-compose check bench up down base env pin
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,12 @@ down: setup  ## stop the stack that `make up` started
 
 test: setup  ## all tests
 	@$(BIN)/pytest
+
+test-browser: setup  ## the web UI in a real Chromium (installs Debian's, as root)
+	@tools/chromium.sh && SOCRATIC_BROWSER=required $(BIN)/pytest tests/browser
+
+screenshots: setup  ## a picture of every page, from a training of the demo; into .socratic/screens
+	@tools/chromium.sh && $(BIN)/python -m tests.browser.screenshots
 
 test-sglang: setup  ## the engine contract and a training job against real SGLang (installs 3.4 GB once)
 	@tools/sglang/test.sh
