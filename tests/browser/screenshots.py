@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from contracts.events import StepTrained
 from contracts.jobs import JobSpec
 from contracts.statuses import TERMINAL
 from PIL import Image
@@ -42,15 +43,22 @@ def trained_stack(url: str | None) -> Iterator[str]:
     if url is not None:
         yield url
         return
-    with tempfile.TemporaryDirectory() as home:
-        with own_stack(materials_stack(Path(home)), os.environ, lambda state: None) as state:
-            with Client(state.orchestrator_url) as client:
-                spec = yaml.safe_load((REPOSITORY / "examples" / "materials.yaml").read_text())
-                job = client.submit(JobSpec.model_validate(spec))
-                for item in client.stream(job.id):
-                    if item.event.type == "step.trained":  # type: ignore[attr-defined]
-                        sys.stderr.write(f"\rstep {item.event.record.step} of {spec['training']['steps']} ")  # type: ignore[attr-defined]
-            yield state.orchestrator_url
+    with (
+        tempfile.TemporaryDirectory() as home,
+        own_stack(materials_stack(Path(home)), os.environ, lambda state: None) as state,
+    ):
+        with Client(state.orchestrator_url) as client:
+            train_demo(client)
+        yield state.orchestrator_url
+
+
+def train_demo(client: Client) -> None:
+    """Submit the demo's job and wait for its end."""
+    text = (REPOSITORY / "examples" / "materials.yaml").read_text()
+    job = client.submit(JobSpec.model_validate(yaml.safe_load(text)))
+    for item in client.stream(job.id):
+        if isinstance(item.event, StepTrained):
+            sys.stderr.write(f"\rstep {item.event.record.step} of {job.progress.steps} ")
 
 
 def taught_episode(client: Client, job_id: str) -> str:

@@ -4,7 +4,7 @@ import { post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
 import { TERMINAL } from "./status.js";
 
-const PAUSABLE = new Set(["queued", "running"]);
+const PAUSABLE = new Set(["running"]);
 const RESUMABLE = new Set(["paused", "pausing"]);
 
 /** Buttons in `container`; `done` gets the job as the server answered. */
