@@ -83,10 +83,11 @@ function sleep(milliseconds, signal) {
   });
 }
 
-/** Calls `look` now and then every `milliseconds`, never two at once, until `signal` fires. */
+/** Calls `look` now and then every `milliseconds`, never two at once, until `signal` fires; not while nobody looks. */
 export async function poll(look, milliseconds, signal) {
+  await look();
   while (!signal.aborted) {
-    await look();
     await sleep(milliseconds, signal);
+    if (!signal.aborted && !document.hidden) await look();
   }
 }

@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { clock, duration, number, plural, share } from "../format.js";
 
 const SHOWN = 100;
-const BAD = new Set(["policy.publish_failed", "episode.failed", "episode.rejected", "batch.cold", "batch.zero_gradient"]);
+const BAD = new Set(["policy.publish_failed", "episode.failed", "episode.rejected", "batch.cold", "batch.zero_gradient", "checkpoint.damaged", "policy.rolled_back", "replica.left"]);
 
 /** {element, add(event), older(page)} */
 export function eventList(jobId) {
@@ -40,13 +40,16 @@ const SENTENCES = {
   "batch.cold": (it) => `Batch ${it.step} is cold: nothing was earned (${plural(it.cold_batches, "cold batch")})`,
   "batch.zero_gradient": (it) => `Batch ${it.step} has no gradient`,
   "policy.published": (it) => `Policy ${it.policy_version} proved on the engine: canary gap ${number(it.canary_gap)} nats, ${duration(it.seconds)}`,
-  "policy.restored": (it) => `Policy ${it.policy_version} given to the engine again`,
+  "policy.restored": (it) => `Policy ${it.policy_version} given to ${it.replica || "the engine"} again`,
   "policy.publish_failed": (it) => `Policy ${it.policy_version} could not be published: ${it.detail}`,
   "evaluation.finished": (it) => `Held out at step ${it.record.step}: unassisted ${share(it.record.unassisted_accuracy)}, guided ${share(it.record.guided_accuracy)}`,
   "episode.failed": (it) => `Episode ${it.episode_id} failed: ${it.detail}`,
   "episode.rejected": (it) => `An unusable episode was put aside: ${it.detail}`,
   "chunk.redispatched": (it) => `${plural(it.missing, "episode")} of batch ${it.step} handed out again`,
   "trainer.resumed": (it) => `Trainer resumed at step ${it.step}`,
+  "policy.rolled_back": (it) => `Policy ${it.abandoned_version} given up; the engines serve ${it.policy_version} again`,
+  "replica.left": (it) => `Engine ${it.replica} is out of rotation: ${it.reason} (${plural(it.in_rotation, "engine")} left)`,
+  "checkpoint.damaged": (it) => `Checkpoint of step ${it.step} is damaged; training goes on from step ${it.used}: ${it.detail}`,
   "checkpoint.committed": (it) => `Checkpoint of step ${it.step} committed`,
 };
 const capital = (text) => text[0].toUpperCase() + text.slice(1);

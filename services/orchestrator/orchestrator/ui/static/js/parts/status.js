@@ -1,9 +1,11 @@
 // A job's status as people see it.
 
 import { h } from "../dom.js";
-import { share, duration } from "../format.js";
+import { duration } from "../format.js";
 
 export const TERMINAL = new Set(["succeeded", "failed", "cancelled"]);
+
+const PAUSE_REASONS = { user: "paused by a user", budget_exhausted: "the teacher's budget is spent", disk_full: "the disk is full" };
 
 export function statusBadge(status) {
   return h("span", { class: `badge status-${status}` }, h("span", { class: "dot", "aria-hidden": "true" }), status);
@@ -22,6 +24,7 @@ export function progressBar(job) {
 export function doing(job) {
   if (job.error) return job.error.detail || job.error.code;
   if (job.wait_reason) return job.wait_reason;
+  if (job.pause_reason) return PAUSE_REASONS[job.pause_reason] ?? job.pause_reason;
   return TERMINAL.has(job.status) ? "" : "starting";
 }
 
@@ -31,5 +34,3 @@ export function timeLeft(job) {
   }
   return job.progress.seconds_left === null ? "" : `${duration(job.progress.seconds_left)} left`;
 }
-
-export const heldOut = (job) => share(job.progress.evaluation_unassisted_accuracy);
