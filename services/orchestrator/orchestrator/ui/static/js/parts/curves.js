@@ -6,7 +6,7 @@ import { chart } from "./chart.js";
 
 const UNIT_RANGE = () => [0, 1.02];
 const ATTEMPT_COLORS = ["--student", "--teacher", "--mu", "--good", "--bad", "--muted"];
-const PHASES = [["wait", "--phase-1"], ["update", "--phase-2"], ["checkpoint", "--phase-3"], ["publish", "--phase-4"]];
+const PHASES = [["wait", "--phase-1"], ["update", "--phase-2"], ["checkpoint", "--phase-3"], ["acknowledge", "--muted"], ["publish", "--phase-4"]];
 const MOST_ATTEMPTS_SHOWN = 4;
 
 /** {element, set(steps, evaluations)}: records in order. */
