@@ -27,8 +27,8 @@ from .chromium import NARROW, WIDE, Theme, browser, page_of
 OUT = REPOSITORY / ".socratic" / "screens"
 README_OUT = REPOSITORY / "docs" / "screens"
 README = {"episode": "light", "job": "light", "step": "dark"}
-# Enough for text, tints and anti-aliasing; a third of the bytes of full colour.
-README_COLORS = 128
+# Enough for text, tints and anti-aliasing, at a fraction of the bytes of full colour.
+README_COLORS = 255
 README_HEIGHT = 1100
 THEMES: tuple[Theme, ...] = ("light", "dark")
 # Charts draw a frame after their data came.

@@ -17,8 +17,9 @@ export function signed(value) {
 export function number(value) {
   if (!has(value)) return NOTHING;
   const size = Math.abs(value);
-  if (size !== 0 && size < 1e-3) return Number(value).toExponential(1).replace("e-", "e−");
-  return Number(value).toLocaleString("en", size >= 100 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 });
+  const sign = value < 0 ? "−" : "";
+  if (size !== 0 && size < 1e-3) return sign + size.toExponential(1).replace("e-", "e−");
+  return sign + size.toLocaleString("en", size >= 100 ? { maximumFractionDigits: 0 } : { maximumSignificantDigits: 3 });
 }
 
 export const count = (value) => (has(value) ? Number(value).toLocaleString("en") : NOTHING);

@@ -66,7 +66,7 @@ function build(main, job, signal) {
     tools,
     events,
     connection(kind) {
-      live.className = `live ${kind}`;
+      live.dataset.kind = kind;
       live.textContent = { live: "Live", broken: "Connection lost, trying again", ended: "" }[kind];
     },
     draw({ job, steps, evaluations }) {
