@@ -111,17 +111,6 @@ def episode_of(past: Past, step: int, entry: ManifestEntry, right: bool) -> Epis
         reward=float(right),
         latency_seconds=0.1,
     )
-    guidance = Guidance(
-        token_ids=[2, 3],
-        text=past.words,
-        provider="tutor",
-        model="materials-tutor",
-        prompt_tokens=200,
-        completion_tokens=12,
-        price_usd=0.0021,
-        latency_seconds=0.01,
-        leaked=not right,
-    )
     return Episode(
         episode_id=entry.episode_id,
         job_id=past.job_id,
@@ -131,9 +120,24 @@ def episode_of(past: Past, step: int, entry: ManifestEntry, right: bool) -> Epis
         sample=entry.sample,
         prompt_token_ids=[2, 3],
         attempts=[wrong, second],
-        guidances=[guidance],
+        guidances=[guidance_of(past, leaked=not right)],
         started_at=1_000_000.0 + step,
         finished_at=1_000_001.0 + step,
+    )
+
+
+def guidance_of(past: Past, leaked: bool) -> Guidance:
+    """What the teacher said."""
+    return Guidance(
+        token_ids=[2, 3],
+        text=past.words,
+        provider="tutor",
+        model="materials-tutor",
+        prompt_tokens=200,
+        completion_tokens=12,
+        price_usd=0.0021,
+        latency_seconds=0.01,
+        leaked=leaked,
     )
 
 

@@ -167,6 +167,8 @@ class Store:
 
     def keep_credits(self, job_id: str, step: int, credits: dict[str, EpisodeCredit]) -> None:
         """What the episodes of a step were given. A replayed step writes the same again."""
+        if not credits:
+            return
         self.redis.hset(keys.credits(job_id, step), mapping={name: encode_credit(it) for name, it in credits.items()})
 
     def set_policy_version(self, job: Job, version: int) -> None:

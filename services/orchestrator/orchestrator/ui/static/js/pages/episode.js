@@ -11,7 +11,7 @@ export async function show({ main, parameters: [id], signal, title }) {
   const episode = await load(id, signal);
   const [job, step] = await Promise.all([get(`/v1/jobs/${episode.job_id}`, {}, signal), stepOf(episode, signal)]);
   title(`${episode.question_id}, sample ${episode.sample + 1}`);
-  const desk = tokenDesk(episode);
+  const desk = tokenDesk(episode, Boolean(step?.record));
   fill(
     main,
     h("div", { class: "episode" }, head(episode, job, step), h("div", { class: "episode-body" }, thread(episode, step?.record, desk), h("aside", { class: "desk", "aria-label": "About this episode" }, desk.element, episodeFacts(episode, step?.record, job)))),

@@ -24,8 +24,8 @@ function tokensOf(episode, k) {
   }));
 }
 
-/** {element, view, watch(redraw), look(token)} */
-export function tokenDesk(episode) {
+/** {element, view, watch(redraw), look(token)}. `trained`: the episode's step is. */
+export function tokenDesk(episode, trained) {
   const views = episode.credit ? VIEWS : { probability: VIEWS.probability, version: VIEWS.version };
   const listeners = [];
   const scale = h("div", { class: "scale" });
@@ -42,14 +42,15 @@ export function tokenDesk(episode) {
     fill(scale, scaleOf(name));
     for (const redraw of listeners) redraw();
   }
-  desk.element = h("section", { class: "card" }, h("h2", {}, "Tokens"), h("fieldset", { class: "segments" }, h("legend", { class: "unseen" }, "Colour tokens by"), Object.entries(views).map(radio)), scale, episode.credit ? null : h("p", { class: "muted small" }, why(episode)), one, h("p", { class: "muted small hint" }, "Point at a token, or use the arrow keys in an answer."));
+  desk.element = h("section", { class: "card" }, h("h2", {}, "Tokens"), h("fieldset", { class: "segments" }, h("legend", { class: "unseen" }, "Colour tokens by"), Object.entries(views).map(radio)), scale, episode.credit ? null : h("p", { class: "muted small" }, why(episode, trained)), one, h("p", { class: "muted small hint" }, "Point at a token, or use the arrow keys in an answer."));
   change(desk.view);
   desk.look(episode.attempts.length ? tokensOf(episode, 0)[0] : null);
   return desk;
 }
 
-function why(episode) {
-  return episode.purpose === "eval" ? "Evaluations are not trained on: they have no advantages." : "Advantages come with the training of the step.";
+function why(episode, trained) {
+  if (episode.purpose === "eval") return "Evaluations are not trained on: they have no advantages.";
+  return trained ? "This episode was not trained on: it has no advantages." : "Advantages come with the training of the step.";
 }
 
 function scaleOf(view) {
