@@ -2,10 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from contracts.budgets import BudgetSpec, CassetteSpec, LeakAction, LeakProbe
 from contracts.methods import Method, SocraticPO
+
+# Of a few kilobytes each: a batch of this size is some hundred megabytes in the trainer.
+MOST_EPISODES_PER_STEP = 131_072
 
 
 class Spec(BaseModel):
@@ -238,6 +241,9 @@ class JobSpec(Spec):
 
     version: Literal[1] = Field(1, description="Version of this format.")
     name: Annotated[str, Field(min_length=1, max_length=80, description="Shown in lists and file names.")]
+    priority: int = Field(
+        0, ge=-100, le=100, description="Of the queued jobs the highest runs next, among equals the oldest."
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="Seeds question order, sampling and initial state.")
     student: StudentSpec
     task: TaskSpec
@@ -263,7 +269,61 @@ class JobSpec(Spec):
         """Held-out questions are asked before the first step, every n steps, and at the end."""
         return step % self.evaluation.every == 0 or step == self.training.steps
 
+    @model_validator(mode="after")
+    def a_batch_fits_in_memory(self) -> "JobSpec":
+        """A manifest, and the batch that the trainer assembles, are held as a whole."""
+        if self.episodes_per_step > MOST_EPISODES_PER_STEP:
+            raise ValueError(
+                f"a batch has at most {MOST_EPISODES_PER_STEP} episodes; lower rollout.prompts_per_step or "
+                "rollout.group_size"
+            )
+        return self
+
     @property
     def episodes_per_step(self) -> int:
         """B: rollouts in a batch."""
+<<<<<<< HEAD
         return self.rollout.prompts_asked * self.rollout.group_size
+=======
+        return self.rollout.prompts_per_step * self.rollout.group_size
+
+
+class CloneSpec(Spec):
+    """A new job made from another one's specification."""
+
+    source_job_id: str = Field(min_length=1, max_length=80, description="The job to start from; it may have ended.")
+    overrides: dict[str, Any] = Field(
+        default_factory=dict,
+        description="JSON merge patch (RFC 7396) of its spec: what differs, at the same places; null takes a field's "
+        'default. Example: {"name": "longer", "training": {"steps": 200}}.',
+    )
+
+    def spec_from(self, source: JobSpec) -> JobSpec:
+        """The specification of the clone. Raises pydantic.ValidationError when the overrides do not fit."""
+        return JobSpec.model_validate(merge_patch(source.model_dump(mode="json", exclude_unset=True), self.overrides))
+
+
+def kind_of_request(body: Any) -> str:
+    """A body that names a source is a clone, whatever else is wrong with it."""
+    is_clone = isinstance(body, CloneSpec) or (isinstance(body, dict) and "source_job_id" in body)
+    return "(clone)" if is_clone else "(job)"
+
+
+# What POST /v1/jobs takes.
+JobRequest = Annotated[
+    Annotated[JobSpec, Tag("(job)")] | Annotated[CloneSpec, Tag("(clone)")], Discriminator(kind_of_request)
+]
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396: objects are merged, null removes, everything else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+>>>>>>> 53d004b (Jobs API: clones, priorities and queue positions, estimates, curves, models, filters by attempts, single-episode runs)

@@ -6,8 +6,8 @@
 | live_jobs() | zset | the same for jobs that have not ended; the controller prunes it |
 | idempotency(key) | string | job id made under an Idempotency-Key |
 | active_job() | string | the job that holds the student engine |
-| job(id) | hash | spec, status, policy_version, step, wait_reason, times, error, pause_reason, pause_detail; |
-| | | `seat`: how often it took the engine; `served_seat`: in which of them its policy was proved last |
+| job(id) | hash | spec, priority, status, policy_version, step, wait_reason, times, error, pause_reason, |
+| | | pause_detail; `seat`: how often it took the engine; `served_seat`: in which of them its policy was proved last |
 | events(id) | stream | what happened, in order |
 | manifest(id, purpose, step) | string | msgpack Manifest, written once |
 | stream(id, purpose) | stream | msgpack Episodes, field `episode`, appended once each |

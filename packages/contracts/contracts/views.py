@@ -53,9 +53,13 @@ class Job(View):
     pause_reason: str | None = Field(
         None, description="Why it is pausing or paused: `user`, `budget_exhausted`, `disk_full` or `storage_failed`."
     )
+    queue_position: int | None = Field(None, description="Of a queued job: 1 takes the student engine next.")
     created_at: float
     started_at: float | None = None
     finished_at: float | None = None
+    estimated_finish: float | None = Field(
+        None, description="Of a running job, Unix time, at the present pace; null until one evaluation or step is done."
+    )
     error: dict[str, Any] | None = None
     progress: Progress
     spec: JobSpec
@@ -80,6 +84,34 @@ class Checkpoint(View):
     student_model: str | None = Field(
         description="What a new job gives as `student.model` to start from it; None when its policy directory is gone."
     )
+
+
+class Model(View):
+    """A student that a job may name, as GET /v1/models shows it."""
+
+    object: Literal["model"] = "model"
+    id: str = Field(description="What a job gives as `student.model`.")
+    kind: Literal["base", "policy"] = Field(description="`policy`: a version that a job of this system has trained.")
+    job_id: str | None = Field(None, description="Of a policy: the job that trained it.")
+    policy_version: int | None = None
+    model_type: str | None = Field(description="Of its config.json.")
+    bytes: int = Field(description="Size of its weights.")
+    served: bool = Field(description="The student engine has its architecture, so that a job may train it now.")
+
+
+class Series(View):
+    """One value by step; `steps` and `values` have the same length. NaN and infinities are null."""
+
+    steps: list[int]
+    values: list[float | None]
+
+
+class MetricSeries(View):
+    """Curves of a job, as GET /v1/jobs/{id}/metrics shows them."""
+
+    object: Literal["metrics"] = "metrics"
+    job_id: str
+    series: dict[str, Series]
 
 
 Item = TypeVar("Item")

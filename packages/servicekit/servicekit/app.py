@@ -1,6 +1,6 @@
 """The one shape of every HTTP service: problems, request ids, health, metrics."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from contracts.errors import Problem
@@ -68,10 +68,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(request: Request, error: RequestValidationError) -> Response:
-        errors = [
-            {"field": ".".join(str(part) for part in item["loc"] if part != "body"), "message": item["msg"]}
-            for item in error.errors()
-        ]
+        errors = [{"field": field_of(item["loc"]), "message": item["msg"]} for item in error.errors()]
         detail = "; ".join(f"{item['field']}: {item['message']}" for item in errors)
         return problem_response(Problem(422, "invalid_request", detail, errors=errors), request)
 
@@ -79,3 +76,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     async def on_http(request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
         return problem_response(Problem(error.status_code, code, str(error.detail)), request)
+
+
+def field_of(location: Sequence[int | str]) -> str:
+    """The dotted path of a field of the request. Tags of unions are written in parentheses and are no part of it."""
+    return ".".join(str(part) for part in location if part != "body" and not str(part).startswith("("))

@@ -24,18 +24,19 @@ from orchestrator.observation import ControllerMetrics
 from orchestrator.questions import QuestionShelf
 from orchestrator.redis_client import connect
 from orchestrator.rollout.dispatch import ChunkSender
-from orchestrator.routes import attempts, episodes, events, jobs, records, tasks, teachers
+from orchestrator.routes import attempts, episodes, events, jobs, models, records, tasks, teachers
 from orchestrator.routes import checkpoints as checkpoint_routes
 from orchestrator.routes.common import Services
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.store import Store
 from orchestrator.token_texts import TokenTexts
+from orchestrator.trials import Trials
 from orchestrator.ui import routes as ui
 from orchestrator.validation.validator import Validator
 from orchestrator.watch import Watch
 
 ROUTERS = [jobs.router, events.router, records.router, attempts.router, checkpoint_routes.router, episodes.router]
-ROUTERS += [tasks.router, teachers.router, ui.router]
+ROUTERS += [models.router, tasks.router, teachers.router, ui.router]
 RETRY_AFTER_SECONDS = 2
 # Probes ask every second or so and must not queue up behind a Redis that hangs.
 READY_SECONDS = 1.0
@@ -58,8 +59,9 @@ def build_app(settings: OrchestratorSettings) -> FastAPI:
             neighbours = Neighbours(session, settings.student_urls, settings.gateway_url)
             validator, checkpoints = Validator(settings, neighbours), CheckpointShelf(settings.data_root)
             texts = TokenTexts(settings.model_roots)
+            trials = Trials(settings, validator, neighbours)
             app.state.services = Services(
-                Store(redis), Batches(redis), shelf, validator, checkpoints, texts, neighbours
+                Store(redis), Batches(redis), shelf, validator, checkpoints, texts, neighbours, trials
             )
             driver = Driver(Watch(redis), settings, sender, shelf, metrics)
             controller = Controller(redis, driver, metrics)

@@ -15,11 +15,11 @@ from orchestrator.driver import Driver
 from orchestrator.job_row import JobRow
 from orchestrator.lease import Lease
 from orchestrator.ledger import LeadershipLost, Ledger
+from orchestrator.live_jobs import LiveJob, queue_of
 from orchestrator.observation import ControllerMetrics
 from orchestrator.redis_client import RedisBytes
 from orchestrator.store import Store
 from orchestrator.vitals import read_vitals
-from orchestrator.watch import LiveJob
 
 # A step's end is seen this late at most: little beside a step, and some milliseconds of work each time.
 TICK_SECONDS = 0.1
@@ -88,14 +88,12 @@ class Controller:
         return [job for job in live if job.status != JobStatus.CANCELLING]
 
     async def seat(self, ledger: Ledger, live: list[LiveJob]) -> str | None:
-        """The job that holds the student engine: the present one, else the oldest queued one."""
+        """The job that holds the student engine: the present one, else the next of the queue."""
         active = await self.watch.active_job()
         if active is not None and all(job.id != active or job.status not in HOLDS_ENGINE for job in live):
             await ledger.release(active)
             active = None
-        for job in live:
-            if job.status != JobStatus.QUEUED:
-                continue
+        for job in queue_of(live):
             if active is None and await ledger.claim(job.id):
                 active = job.id
             elif job.wait_reason != (reason := f"queue: waiting for {active} to end"):

@@ -42,6 +42,7 @@ def new_fields(spec: JobSpec, now: float) -> dict[str, str]:
     return {
         "spec": spec.model_dump_json(),
         "status": JobStatus.QUEUED,
+        "priority": str(spec.priority),
         "created_at": repr(now),
         "updated_at": repr(now),
     }

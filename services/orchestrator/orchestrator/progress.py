@@ -1,6 +1,7 @@
 """A job and its records -> the job as the API shows it. Pure."""
 
 from collections.abc import Sequence
+from statistics import median
 
 from contracts.jobs import JobSpec
 from contracts.records import EvaluationRecord, StepRecord
@@ -13,20 +14,30 @@ from orchestrator.job_row import JobRow
 ESTIMATE_STEPS = 5
 
 
-def job_view(row: JobRow, steps: Sequence[StepRecord], evaluations: Sequence[EvaluationRecord]) -> Job:
-    """The answer of GET /v1/jobs/{id}."""
+def job_view(
+    row: JobRow,
+    steps: Sequence[StepRecord],
+    evaluations: Sequence[EvaluationRecord],
+    queue: Sequence[str],
+    now: float,
+) -> Job:
+    """The answer of GET /v1/jobs/{id}. queue: ids of the queued jobs, next first. now: Unix time, seconds."""
     has_ended = row.status in TERMINAL
+    progress = progress_of(row, steps, evaluations)
+    is_timed = row.status == JobStatus.RUNNING and progress.seconds_left is not None
     return Job(
         id=row.id,
         name=row.spec.name,
         status=row.status,
         wait_reason=None if has_ended else row.wait_reason,
         pause_reason=row.pause_reason if row.status in (JobStatus.PAUSING, JobStatus.PAUSED) else None,
+        queue_position=queue.index(row.id) + 1 if row.status == JobStatus.QUEUED and row.id in queue else None,
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.updated_at if has_ended else None,
+        estimated_finish=now + (progress.seconds_left or 0.0) if is_timed else None,
         error=row.error,
-        progress=progress_of(row, steps, evaluations),
+        progress=progress,
         spec=row.spec,
     )
 
@@ -57,12 +68,18 @@ def progress_of(row: JobRow, steps: Sequence[StepRecord], evaluations: Sequence[
 
 
 def seconds_left(spec: JobSpec, steps: Sequence[StepRecord], evaluations: Sequence[EvaluationRecord]) -> float | None:
-    """Remaining steps and evaluations at the pace of the last ones; None before the first step."""
-    if not steps:
+    """Remaining steps and evaluations at the pace of the last ones; None before there is any.
+
+    Before the first step, its episodes are expected at the pace of the evaluation's.
+    """
+    if not steps and not evaluations:
         return None
-    recent = [record.seconds for record in steps[-ESTIMATE_STEPS:]]
-    done = steps[-1].step
-    remaining = range(done + 1, spec.training.steps + 1)
-    unevaluated = [step for step in remaining if spec.evaluates_at(step)]
     evaluation_seconds = evaluations[-1].seconds if evaluations else 0.0
-    return len(remaining) * sum(recent) / len(recent) + len(unevaluated) * evaluation_seconds
+    if steps:
+        # The median, for a step that was paused or waited for a lost worker says nothing about the next.
+        step_seconds = median(record.seconds for record in steps[-ESTIMATE_STEPS:])
+    else:
+        step_seconds = evaluation_seconds * spec.episodes_per_step / evaluations[-1].questions
+    remaining = range((steps[-1].step if steps else 0) + 1, spec.training.steps + 1)
+    unevaluated = [step for step in remaining if spec.evaluates_at(step)]
+    return len(remaining) * step_seconds + len(unevaluated) * evaluation_seconds

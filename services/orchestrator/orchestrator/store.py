@@ -13,6 +13,7 @@ from contracts.statuses import TERMINAL, JobStatus
 from contracts.transitions import Transition, pausing, transition
 
 from orchestrator.job_row import JobRow, new_fields, parse_row
+from orchestrator.live_jobs import queue_of, read_live_jobs
 from orchestrator.redis_client import RedisBytes
 
 # Long enough for any client's retries, short enough that keys do not pile up.
@@ -76,6 +77,10 @@ class Store:
             return []
         found = await self.redis.zrevrange(keys.jobs(), int(rank) + 1, int(rank) + limit)
         return [job_id.decode() for job_id in found]
+
+    async def queue(self) -> list[str]:
+        """Ids of the queued jobs, next first."""
+        return [job.id for job in queue_of(await read_live_jobs(self.redis))]
 
     async def statuses(self) -> list[JobStatus]:
         """The status of every job, for the count by status."""

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from contracts import keys
 from contracts.episodes import Purpose
 from contracts.manifests import Manifest, chunk_count, chunk_entries
-from contracts.statuses import TERMINAL, JobStatus
+from contracts.statuses import TERMINAL
 
 from orchestrator.batches import Batches
 from orchestrator.job_row import JobRow
+from orchestrator.live_jobs import LiveJob, read_live_jobs
 from orchestrator.redis_client import RedisBytes
 from orchestrator.schedule import JobState, OpenBatch, chunks_due, evaluation_due, window
 
@@ -18,15 +19,6 @@ from orchestrator.schedule import JobState, OpenBatch, chunks_due, evaluation_du
 WORKERS_LOOK_SECONDS = 2.0
 SCAN_KEYS = 1000
 KEPT_MANIFESTS = 64
-
-
-@dataclass(frozen=True)
-class LiveJob:
-    """A job that has not ended."""
-
-    id: str
-    status: JobStatus
-    wait_reason: str
 
 
 @dataclass(frozen=True)
@@ -49,15 +41,7 @@ class Watch:
 
     async def live_jobs(self) -> list[LiveJob]:
         """Jobs that have not ended, oldest first; forgets those that have."""
-        job_ids = [job_id.decode() for job_id in await self.redis.zrange(keys.live_jobs(), 0, -1)]
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for job_id in job_ids:
-                pipe.hmget(keys.job(job_id), "status", "wait_reason")
-            found = await pipe.execute()
-        jobs = [
-            LiveJob(job_id, JobStatus((status or b"failed").decode()), (reason or b"").decode())
-            for job_id, (status, reason) in zip(job_ids, found, strict=True)
-        ]
+        jobs = await read_live_jobs(self.redis)
         ended = [job.id for job in jobs if job.status in TERMINAL]
         if ended:
             await self.redis.zrem(keys.live_jobs(), *ended)

@@ -28,10 +28,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Policy:
-    """Weights that may answer: those of this job, of `oldest` version or newer."""
+    """Weights that may answer: those of this job, of `oldest` version or newer; of any job where `job_id` is None."""
 
-    job_id: str
+    job_id: str | None
     oldest: int
+
+
+# Whatever the engine serves; weights that no job published count as version 0.
+ANY_POLICY = Policy(None, 0)
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,8 @@ def _version_spans(generated: _Generated, policy: Policy) -> list[VersionSpan]:
 
 def _version(text: str, policy: Policy) -> int:
     known = parse_engine_version(text)
+    if policy.job_id is None:
+        return known[1] if known else 0
     if known is None or known[0] != policy.job_id or known[1] < policy.oldest:
         wanted = engine_version(policy.job_id, policy.oldest)
         raise Unavailable(STALE_POLICY, f"the student engine serves weights {text!r}, wanted {wanted!r} or newer")

@@ -16,6 +16,7 @@ from orchestrator.neighbours import Neighbours
 from orchestrator.questions import QuestionShelf
 from orchestrator.store import Store
 from orchestrator.token_texts import TokenTexts
+from orchestrator.trials import Trials
 from orchestrator.validation.validator import Validator
 
 Item = TypeVar("Item")
@@ -33,6 +34,7 @@ class Services:
     checkpoints: CheckpointShelf
     token_texts: TokenTexts
     neighbours: Neighbours
+    trials: Trials
 
 
 def services_of(request: Request) -> Services:

@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 from contracts.episodes import Episode, Purpose
 from contracts.errors import Problem
+from contracts.trials import EpisodeRequest
 from contracts.views import Page
 from fastapi import APIRouter, Query
+from tasks.base import Message, Question
 
 from orchestrator.batches import Batches
 from orchestrator.dialogue import EpisodeOutcome, dialogue, outcome_of, question_view, summary
@@ -13,6 +15,8 @@ from orchestrator.job_row import JobRow
 from orchestrator.questions import QuestionShelf
 from orchestrator.routes.common import Deps, JobOfPath, job_of, page, plain
 
+# A second or two of reading and decoding.
+MOST_SCANNED = 20_000
 router = APIRouter(prefix="/v1", tags=["episodes"])
 
 
@@ -23,18 +27,38 @@ async def list_episodes(
     purpose: Purpose = "train",
     step: Annotated[int | None, Query(ge=0)] = None,
     outcome: EpisodeOutcome | None = None,
+    attempts: Annotated[int | None, Query(ge=0, le=16, description="Only episodes of this many attempts.")] = None,
     after: Annotated[str | None, Query(description="Episode id: only episodes that arrived later.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> Page[dict[str, Any]]:
-    """Episodes in order of arrival, in short. `outcome` is that of the last attempt, or `failed`."""
+    """Episodes in order of arrival, in short. `outcome` is that of the last attempt, or `failed`.
+
+    One request looks at MOST_SCANNED episodes at most; where filters leave few of them, a page may have less than
+    `limit`, even none, and still has_more: go on behind its last_id.
+    """
     behind = await entry_of(services.batches, after) if after else None
     shown: list[Episode] = []
+    scanned, last_id = 0, after
     async for _, episode in services.batches.scan(row.id, purpose, step, behind):
-        if outcome in (None, outcome_of(episode)):
+        if outcome in (None, outcome_of(episode)) and attempts in (None, len(episode.attempts)):
             shown.append(episode)
-        if len(shown) > limit:
+        scanned, last_id = scanned + 1, episode.episode_id
+        if len(shown) > limit or scanned == MOST_SCANNED:
             break
-    return page([summary(episode) for episode in shown], [episode.episode_id for episode in shown], limit)
+    found = page([summary(episode) for episode in shown], [episode.episode_id for episode in shown], limit)
+    if scanned == MOST_SCANNED and not found.has_more:
+        return found.model_copy(update={"has_more": True, "last_id": last_id})
+    return found
+
+
+@router.post("/episodes")
+async def run_episode(request: EpisodeRequest, services: Deps) -> dict[str, Any]:
+    """One episode now, on the weights that the engine serves; nothing of it is kept, but its teacher is paid.
+
+    An episode that could not be completed is an answer too: outcome `failed`, with its failure.
+    """
+    trial = await services.trials.run(request)
+    return episode_view(trial.question, trial.prompt, trial.episode)
 
 
 @router.get("/episodes/{episode_id:path}")
@@ -67,6 +91,11 @@ async def whole(shelf: QuestionShelf, row: JobRow, episode: Episode) -> dict[str
     except Problem:
         question = None
     prompt = questions.task.messages(question) if question else []
+    return episode_view(question, prompt, episode)
+
+
+def episode_view(question: Question | None, prompt: list[Message], episode: Episode) -> dict[str, Any]:
+    """An episode with what was asked."""
     return {
         "object": "episode",
         "outcome": outcome_of(episode),

@@ -1,12 +1,16 @@
 """Create, list, show and cancel jobs."""
 
+import time
+from collections.abc import Sequence
 from typing import Annotated
 
-from contracts.errors import Problem
-from contracts.jobs import JobSpec
+from contracts.errors import Problem, invalid
+from contracts.jobs import CloneSpec, JobRequest, JobSpec
 from contracts.statuses import TERMINAL, JobStatus, check_transition
 from contracts.views import Job, Page
 from fastapi import APIRouter, Header, Query, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 
 from orchestrator.job_row import JobRow
 from orchestrator.progress import job_view
@@ -20,13 +24,17 @@ router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 @router.post("", status_code=201)
 async def create_job(
-    spec: JobSpec,
+    wanted: JobRequest,
     services: Deps,
     response: Response,
     dry_run: bool = False,
     idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
 ) -> Job | Findings:
-    """Check a job and queue it. `dry_run` only checks; the same Idempotency-Key never makes a second job."""
+    """Check a job and queue it: a whole one, or `source_job_id` with `overrides` to clone one.
+
+    `dry_run` only checks. The same Idempotency-Key never makes a second job; with another body it answers 422.
+    """
+    spec = wanted if isinstance(wanted, JobSpec) else await cloned(services, wanted)
     if dry_run:
         response.status_code = 200
         return await services.validator.rehearse(spec)
@@ -40,6 +48,19 @@ async def create_job(
         raise Problem(422, "idempotency_key_reused", detail, field="Idempotency-Key")
     response.headers["Location"] = f"/v1/jobs/{job_id}"
     return await view(services, row)
+
+
+async def cloned(services: Services, wanted: CloneSpec) -> JobSpec:
+    """The specification that a clone stands for. Raises a 422 Problem for an unknown source or wrong overrides."""
+    source = await services.store.job(wanted.source_job_id)
+    if source is None:
+        raise invalid("source_job_id", f"there is no job {wanted.source_job_id!r}; GET /v1/jobs lists them")
+    try:
+        return wanted.spec_from(source.spec)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [{**item, "loc": ("body", "overrides", *item["loc"])} for item in error.errors()]
+        ) from None
 
 
 @router.get("")
@@ -57,7 +78,8 @@ async def list_jobs(
             break
         rows += [row for row in await services.store.jobs(job_ids) if status in (None, row.status)]
         after = job_ids[-1]
-    jobs = [await view(services, row) for row in rows[: limit + 1]]
+    queue = await services.store.queue()
+    jobs = [await view(services, row, queue) for row in rows[: limit + 1]]
     return page(jobs, [job.id for job in jobs], limit)
 
 
@@ -97,6 +119,8 @@ async def resume_job(row: JobOfPath, services: Deps) -> Job:
     return await view(services, await services.store.job(row.id) or row)
 
 
-async def view(services: Services, row: JobRow) -> Job:
-    """The job as the API shows it."""
-    return job_view(row, await services.store.steps(row.id), await services.store.evaluations(row.id))
+async def view(services: Services, row: JobRow, queue: Sequence[str] | None = None) -> Job:
+    """The job as the API shows it; `queue` where it was read already."""
+    store = services.store
+    queue = await store.queue() if queue is None else queue
+    return job_view(row, await store.steps(row.id), await store.evaluations(row.id), queue, time.time())

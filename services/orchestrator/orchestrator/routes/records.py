@@ -1,12 +1,13 @@
 """A job in numbers: training steps and evaluations."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from contracts.errors import Problem
 from contracts.records import EvaluationRecord, StepRecord
-from contracts.views import Page
-from fastapi import APIRouter
+from contracts.views import MetricSeries, Page
+from fastapi import APIRouter, Query
 
+from orchestrator.curves import all_series, thinned
 from orchestrator.routes.common import Deps, JobOfPath, Limit, as_integer, page, plain
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
@@ -44,3 +45,25 @@ async def list_evaluations(
     behind = as_integer(after)
     records = [record for record in await services.store.evaluations(row.id) if record.step > behind]
     return page(records, [str(record.step) for record in records], limit)
+
+
+@router.get("/metrics")
+async def get_metrics(
+    row: JobOfPath,
+    services: Deps,
+    names: Annotated[
+        str | None, Query(max_length=2000, description="Comma separated names or beginnings of names; default: all.")
+    ] = None,
+    after: Annotated[int, Query(ge=-1, le=10**9, description="Step: only later points.")] = -1,
+    points: Annotated[int, Query(ge=2, le=10_000, description="Most points of a series; more are thinned.")] = 1000,
+) -> MetricSeries:
+    """Curves: every number of the step and evaluation records by step.
+
+    Names are those of the records: `unassisted_accuracy`, `phase_seconds.update`, `evaluation.guided_accuracy`.
+    """
+    steps = [record for record in await services.store.steps(row.id) if record.step > after]
+    evaluations = [record for record in await services.store.evaluations(row.id) if record.step > after]
+    wanted = tuple(names.split(",")) if names else ("",)
+    found = all_series(steps, evaluations)
+    shown = {name: thinned(curve, points) for name, curve in found.items() if name.startswith(wanted)}
+    return MetricSeries(job_id=row.id, series=shown)
