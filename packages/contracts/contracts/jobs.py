@@ -282,10 +282,7 @@ class JobSpec(Spec):
     @property
     def episodes_per_step(self) -> int:
         """B: rollouts in a batch."""
-<<<<<<< HEAD
         return self.rollout.prompts_asked * self.rollout.group_size
-=======
-        return self.rollout.prompts_per_step * self.rollout.group_size
 
 
 class CloneSpec(Spec):
@@ -326,4 +323,3 @@ def merge_patch(target: Any, patch: Any) -> Any:
         else:
             merged[name] = merge_patch(merged.get(name), value)
     return merged
->>>>>>> 53d004b (Jobs API: clones, priorities and queue positions, estimates, curves, models, filters by attempts, single-episode runs)

@@ -11,6 +11,7 @@ from contracts.episodes import Episode
 from contracts.errors import Problem, invalid
 from contracts.jobs import EvaluationSpec, JobSpec, RolloutSpec, StudentSpec, TrainingSpec
 from contracts.manifests import ManifestEntry
+from contracts.rotation import Rotation
 from contracts.trials import EpisodeRequest
 from tasks.base import Message, Question
 
@@ -97,17 +98,23 @@ class Trials:
         """Connections and a judge of its own, so that a trial leaves nothing behind."""
         from orchestrator.rollout.episode import Parties
         from orchestrator.rollout.http_client import open_session
-        from orchestrator.rollout.student import Student
+        from orchestrator.rollout.replicas import Replicas
+        from orchestrator.rollout.student import ServedStudent
         from orchestrator.rollout.teacher import Teacher
         from orchestrator.rollout.verification import Verification
 
         verification = Verification(self.settings.data_roots)
         try:
             async with open_session() as session:
-                student = Student(session, self.settings.student_url)
+                student = ServedStudent(session, Replicas(self.settings.student_urls[:1], no_rotation))
                 yield Parties(student, Teacher(session, self.settings.gateway_url), verification)
         finally:
             await verification.close()
+
+
+async def no_rotation(job_id: str) -> Rotation:
+    """A trial takes whatever is served: no version has to be proved."""
+    return {}
 
 
 def spec_of(request: EpisodeRequest, student: StudentSpec) -> JobSpec:

@@ -28,14 +28,14 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Policy:
-    """Weights that may answer: those of this job, of `oldest` version or newer; of any job where `job_id` is None."""
+    """Weights that may answer: those of this job, of `oldest` version or newer; of any job where `job_id` is empty."""
 
-    job_id: str | None
+    job_id: str
     oldest: int
 
 
 # Whatever the engine serves; weights that no job published count as version 0.
-ANY_POLICY = Policy(None, 0)
+ANY_POLICY = Policy("", 0)
 
 
 @dataclass(frozen=True)
@@ -90,18 +90,7 @@ class Student:
         prefix: requests with the same go to the same replica, whose cache holds what they share. deadline: in the
         event loop's time. Raises RolloutError.
         """
-        body = msgspec.json.encode(
-            {
-                "input_ids": context_ids,
-                "sampling_params": {
-                    "max_new_tokens": sampling.max_new_tokens,
-                    "temperature": sampling.temperature,
-                    "top_p": 1.0,
-                    "sampling_seed": sampling.seed,
-                },
-                "return_logprob": True,
-            }
-        )
+        body = request_body(context_ids, sampling)
 
         async def ask() -> Answer:
             url = await self.replicas.choose(policy.job_id, policy.oldest, prefix)
@@ -122,6 +111,29 @@ class Student:
         with self.replicas.sending(url):
             reply = await post(self.session, f"{url}/generate", body, "engine_unreachable")
         return read_answer(reply, policy, time.perf_counter() - started)
+
+
+class ServedStudent(Student):
+    """One address with whatever weights it serves, outside every job's rotation."""
+
+    async def answer(
+        self, context_ids: Sequence[int], sampling: Sampling, policy: Policy, prefix: str, deadline: float
+    ) -> Answer:
+        """Continue the context by one answer; asks again while the engine is away. Raises RolloutError."""
+        (url,) = self.replicas.urls
+        body = request_body(context_ids, sampling)
+        return await ask_until(deadline, lambda: self.ask(url, body, policy))
+
+
+def request_body(context_ids: Sequence[int], sampling: Sampling) -> bytes:
+    """The JSON of `POST /generate`."""
+    parameters = {
+        "max_new_tokens": sampling.max_new_tokens,
+        "temperature": sampling.temperature,
+        "top_p": 1.0,
+        "sampling_seed": sampling.seed,
+    }
+    return msgspec.json.encode({"input_ids": context_ids, "sampling_params": parameters, "return_logprob": True})
 
 
 def read_answer(reply: Reply, policy: Policy, latency_seconds: float) -> Answer:
@@ -173,7 +185,7 @@ def _version_spans(generated: _Generated, policy: Policy) -> list[VersionSpan]:
 
 def _version(text: str, policy: Policy) -> int:
     known = parse_engine_version(text)
-    if policy.job_id is None:
+    if policy == ANY_POLICY:
         return known[1] if known else 0
     if known is None or known[0] != policy.job_id or known[1] < policy.oldest:
         wanted = engine_version(policy.job_id, policy.oldest)
