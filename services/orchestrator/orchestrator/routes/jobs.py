@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 from typing import Annotated
 
+from contracts.clones import CloneSpec, JobRequest
 from contracts.errors import Problem, invalid
-from contracts.jobs import CloneSpec, JobRequest, JobSpec
+from contracts.jobs import JobSpec
 from contracts.statuses import TERMINAL, JobStatus, check_transition
 from contracts.views import Job, Page
 from fastapi import APIRouter, Header, Query, Response
