@@ -177,7 +177,7 @@ class TrainingSpec(Spec):
         "k3", description="Of that KL, per token: `k2` half the squared log-ratio, `k3` never negative and unbiased."
     )
     entropy_coefficient: float = Field(0.0, ge=0, description="Weight of the entropy bonus in the loss.")
-    tokens_per_microbatch: int = Field(16384, ge=64, description="Padded tokens in one forward pass.")
+    tokens_per_microbatch: int = Field(16384, ge=64, description="Tokens in one forward pass, shared prompts once.")
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
         description="Of the computation. The weights that the optimizer changes are fp32 in both; with `bf16` policies "

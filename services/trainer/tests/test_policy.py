@@ -97,7 +97,7 @@ def test_entropy_by_definition(student: Path) -> None:
     batch = assemble(1, episodes_of_step(1)[:1])
     policy, model = Policy.load(student, TEMPERATURE), oracle(student)
     [micro] = pack(batch.trajectories, annotate(batch, SocraticPO()).advantages_RT, 4096)
-    logits = model(micro.token_ids_BT).logits[0, micro.positions_N]
+    logits = model(micro.token_ids_U[None]).logits[0, micro.places_N]
     expected = torch.distributions.Categorical(logits=logits / TEMPERATURE).entropy()
     assert torch.allclose(policy.logprobs(micro)[1], expected, atol=1e-5)
 

@@ -6,9 +6,11 @@ Axes: U tokens of the row, T tokens of one trajectory, B trajectories.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from contracts.trajectories import CONTEXT, Trajectory
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 
 @dataclass(frozen=True)
@@ -35,10 +37,11 @@ class Strand:
             return own
         return torch.cat([values_U.narrow(dim, self.shared.start, self.shared_tokens), own], dim)
 
-    def place_of(self, column: int) -> int:
-        """Where the trajectory's token `column` lies in the row."""
-        start, offset = (self.shared.start, 0) if column < self.shared_tokens else (self.own.start, self.shared_tokens)
-        return int(start + column - offset)
+    def places(self, columns: np.ndarray) -> np.ndarray:
+        """Where the trajectory's tokens at these columns lie in the row."""
+        own = self.own.start + columns - self.shared_tokens
+        found: np.ndarray = np.where(columns < self.shared_tokens, self.shared.start + columns, own)
+        return found
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,18 @@ class Layout:
     def first(self) -> "Layout":
         """The first strand alone."""
         return Layout(self.strands[:1], self.depths_U[: self.strands[0].own.stop])
+
+    def unrolled(self, values_U: Tensor) -> Tensor:
+        """[B, T] of the row: each strand whole, with zeros on the right where a causal model never looks."""
+        return pad_sequence([strand.whole(values_U, dim=0) for strand in self.strands], batch_first=True)
+
+    def rolled(self, values_BT: Tensor) -> Tensor:
+        """The inverse of `unrolled` (further axes may follow)."""
+        parts = [
+            row_T.narrow(0, strand.shared_tokens, strand.own_tokens)
+            for row_T, strand in zip(values_BT, self.strands, strict=True)
+        ]
+        return torch.cat(parts)
 
 
 def beginning(trajectory: Trajectory) -> int:

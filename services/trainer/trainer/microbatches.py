@@ -1,7 +1,6 @@
-"""Whole trajectories, sorted by length and padded into micro-batches under a token budget.
+"""Whole trajectories, sorted by length and laid into micro-batches under a token budget.
 
-Axes: B trajectories, T tokens, N student tokens of the whole micro-batch. Padding stands on the right, where a causal
-model never looks at it from a real token, so no attention mask is needed.
+Axes: U tokens of the micro-batch's row, T tokens of one trajectory, N student tokens of the whole micro-batch.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,19 +12,20 @@ import torch
 from contracts.trajectories import CONTEXT, Trajectory
 from torch import Tensor
 
+from trainer.layout import Layout, beginning, lay
 from trainer.rewards import Floats
-
-PADDING = 0
 
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """One forward pass. Token n is read at `rows_N, positions_N` of the hidden states: one before where it stands."""
+    """One forward pass over one row. Token n is read at `places_N` of the hidden states: at the token before it."""
 
-    rollouts_B: list[int]  # which of the trajectories that were packed
-    token_ids_BT: Tensor
-    rows_N: Tensor
-    positions_N: Tensor
+    rollouts_B: list[int]  # which of the trajectories that were packed, in the order of the layout's strands
+    token_ids_U: Tensor
+    layout: Layout
+    places_N: Tensor
+    strands_N: Tensor  # which strand the token is of
+    columns_N: Tensor  # where it stands in its trajectory
     targets_N: Tensor
     sampling_logprobs_N: Tensor
     advantages_N: Tensor
@@ -45,7 +45,7 @@ class MicroBatch:
         moved: dict[str, Any] = {
             field.name: value.to(device)
             for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor | MicroBatch)
+            if isinstance(value := getattr(self, field.name), Tensor | Layout | MicroBatch)
         }
         return replace(self, **moved)
 
@@ -57,8 +57,10 @@ class MicroBatch:
             if field.name.endswith("_N") and (value := getattr(self, field.name)) is not None
         }
         teacher = self.teacher and self.teacher.emptied()
+        layout = self.layout.first()
+        tokens_U = self.token_ids_U[: len(layout.depths_U)]
         return replace(
-            self, rollouts_B=self.rollouts_B[:1], token_ids_BT=self.token_ids_BT[:1], teacher=teacher, **none_N
+            self, rollouts_B=self.rollouts_B[:1], token_ids_U=tokens_U, layout=layout, teacher=teacher, **none_N
         )
 
 
@@ -70,11 +72,10 @@ def pack(
     reference_logprobs_RT: Sequence[Floats] | None = None,
     teacher_R: Sequence[Trajectory] | None = None,
 ) -> list[MicroBatch]:
-    """Split by length so that little is padded; the order is a function of the batch alone."""
-    lengths = [len(trajectory.token_ids_T) for trajectory in teacher_R or trajectories]
+    """Split so that those of one length and those that begin alike stand together, by a rule of the batch alone."""
     micros = []
-    for chosen in by_length(lengths, tokens_per_microbatch):
-        micro = pad(
+    for chosen in runs(teacher_R or trajectories, tokens_per_microbatch):
+        micro = micro_of(
             chosen,
             [trajectories[index] for index in chosen],
             [advantages_RT[index] for index in chosen],
@@ -84,7 +85,7 @@ def pack(
         if teacher_R is not None:
             seen = [teacher_R[index] for index in chosen]
             nothing_RT = [np.zeros(len(trajectory.token_ids_T)) for trajectory in seen]
-            micro = replace(micro, teacher=pad(chosen, seen, nothing_RT))
+            micro = replace(micro, teacher=micro_of(chosen, seen, nothing_RT))
         micros.append(micro)
     return micros
 
@@ -100,19 +101,31 @@ def deal(micros: Sequence[MicroBatch], rank: int, size: int) -> list[MicroBatch]
     return mine + [micros[0].emptied()] * (most - len(mine))
 
 
-def by_length(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Indices, shortest first, in runs whose padded size stays under `budget`; a longer one stands alone."""
+def runs(trajectories: Sequence[Trajectory], budget: int) -> Iterator[list[int]]:
+    """Indices in runs whose row stays under `budget` tokens; a longer trajectory stands alone.
+
+    Shortest groups first, and within a group, whose trajectories begin alike, the shortest first.
+    """
+    heads = [tuple(item.token_ids_T[: beginning(item)]) for item in trajectories]
+    lengths = [len(item.token_ids_T) for item in trajectories]
+    longest: dict[tuple[int, ...], int] = {}
+    for head, length in zip(heads, lengths, strict=True):
+        longest[head] = max(longest.get(head, 0), length)
     run: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda index: lengths[index]):
-        if run and (len(run) + 1) * lengths[index] > budget:
+    tokens = 0
+    for index in sorted(range(len(heads)), key=lambda index: (longest[heads[index]], heads[index], lengths[index])):
+        alike = bool(run) and heads[run[-1]] == heads[index]
+        added = lengths[index] - len(heads[index]) * alike
+        if run and tokens + added > budget:
             yield run
-            run = []
+            run, tokens, added = [], 0, lengths[index]
         run.append(index)
+        tokens += added
     if run:
         yield run
 
 
-def pad(
+def micro_of(
     rollouts: list[int],
     trajectories: Sequence[Trajectory],
     advantages_RT: Sequence[Floats],
@@ -120,41 +133,33 @@ def pad(
     reference_logprobs_RT: Sequence[Floats] | None = None,
 ) -> MicroBatch:
     """One micro-batch of these trajectories, which are the `rollouts` of what is packed."""
-    width = max(len(trajectory.token_ids_T) for trajectory in trajectories)
+    tokens_U, layout = lay(trajectories)
+    columns_BN = [np.flatnonzero(np.asarray(item.attempt_T) != CONTEXT) for item in trajectories]
+    before_BN = [strand.places(columns - 1) for strand, columns in zip(layout.strands, columns_BN, strict=True)]
 
-    def padded(sequences: Sequence[Sequence[float] | Floats], dtype: type, fill: float) -> np.ndarray:
-        out_BT: np.ndarray = np.full((len(sequences), width), fill, dtype=dtype)
-        for out_T, values in zip(out_BT, sequences, strict=True):
-            out_T[: len(values)] = values
-        return out_BT
-
-    token_ids_BT = padded([trajectory.token_ids_T for trajectory in trajectories], np.int64, PADDING)
-    attempt_BT = padded([trajectory.attempt_T for trajectory in trajectories], np.int64, CONTEXT)
-    rows_N, columns_N = np.nonzero(attempt_BT != CONTEXT)
-
-    def chosen(values_BT: np.ndarray) -> Tensor:
-        return torch.from_numpy(values_BT[rows_N, columns_N])
-
-    def floats(values: Sequence[Sequence[float] | Floats]) -> Tensor:
-        return chosen(padded(values, np.float32, 0.0))
+    def chosen(values_BT: Sequence[Sequence[float] | Floats], dtype: type) -> Tensor:
+        pairs = zip(values_BT, columns_BN, strict=True)
+        return torch.from_numpy(np.concatenate([np.asarray(values_T, dtype)[columns] for values_T, columns in pairs]))
 
     return MicroBatch(
         rollouts_B=rollouts,
-        token_ids_BT=torch.from_numpy(token_ids_BT),
-        rows_N=torch.from_numpy(rows_N),
-        positions_N=torch.from_numpy(columns_N - 1),
-        targets_N=chosen(token_ids_BT),
-        sampling_logprobs_N=floats([item.logprobs_T for item in trajectories]),
-        advantages_N=floats(advantages_RT),
-        versions_N=chosen(padded([item.version_T for item in trajectories], np.int64, -1)),
-        weights_N=None if weights_RT is None else floats(weights_RT),
-        reference_logprobs_N=None if reference_logprobs_RT is None else floats(reference_logprobs_RT),
+        token_ids_U=torch.tensor(tokens_U),
+        layout=layout,
+        places_N=torch.from_numpy(np.concatenate(before_BN)),
+        strands_N=torch.from_numpy(np.repeat(np.arange(len(columns_BN)), [len(columns) for columns in columns_BN])),
+        columns_N=torch.from_numpy(np.concatenate(columns_BN)),
+        targets_N=chosen([item.token_ids_T for item in trajectories], np.int64),
+        sampling_logprobs_N=chosen([item.logprobs_T for item in trajectories], np.float32),
+        advantages_N=chosen(advantages_RT, np.float32),
+        versions_N=chosen([item.version_T for item in trajectories], np.int64),
+        weights_N=None if weights_RT is None else chosen(weights_RT, np.float32),
+        reference_logprobs_N=None if reference_logprobs_RT is None else chosen(reference_logprobs_RT, np.float32),
     )
 
 
 def unpack(micro: MicroBatch, values_N: Tensor, into_RT: Sequence[Floats]) -> None:
     """The inverse of packing: put a value per student token where the token stands in its trajectory."""
-    columns_N, rows_N, found_N = (part.cpu().numpy() for part in (micro.positions_N + 1, micro.rows_N, values_N))
-    for row, rollout in enumerate(micro.rollouts_B):
-        here_N = rows_N == row
+    columns_N, strands_N, found_N = (part.cpu().numpy() for part in (micro.columns_N, micro.strands_N, values_N))
+    for strand, rollout in enumerate(micro.rollouts_B):
+        here_N = strands_N == strand
         into_RT[rollout][columns_N[here_N]] = found_N[here_N]

@@ -1,6 +1,6 @@
 """The student as a differentiable function: log-probabilities of sampled tokens.
 
-Axes: B trajectories, T tokens, N student tokens, K tokens asked about at each, V vocabulary.
+Axes: T tokens, N student tokens, K tokens asked about at each, V vocabulary.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from trainer.adapters import adapted_layers, add_adapters, merged, plain_name
+from trainer.attention import take_strands
 from trainer.crew import SOLO, Crew, Score, Weights
 from trainer.failures import JobFailure
 from trainer.layers import recompute_layers
@@ -58,6 +59,7 @@ class Policy:
         """Read a Hugging Face model directory. Raises JobFailure when it cannot be read or trained."""
         policy = cls(read_model(directory), temperature, shape, crew)
         policy.check_head()
+        policy.scorer.one_row = take_strands(policy.model, policy.vocab_size)
         policy.lay_out()
         return policy
 
@@ -79,28 +81,28 @@ class Policy:
     @torch.no_grad()
     def check_head(self) -> None:
         """Raises JobFailure for a model whose logits are not its head applied to its last hidden states."""
-        probe_BT = torch.arange(HEAD_PROBE_TOKENS)[None] % self.vocab_size
-        expected_BTV = self.model(probe_BT, use_cache=False).logits
-        found_BTV = linear(self.scorer.hidden(probe_BT), *self.scorer.head())
-        if (expected_BTV - found_BTV).abs().max() > HEAD_TOLERANCE * (1 + expected_BTV.abs().max()):
+        probe_T = torch.arange(HEAD_PROBE_TOKENS) % self.vocab_size
+        expected_TV = self.model(probe_T[None], use_cache=False).logits[0]
+        found_TV = linear(self.scorer.hidden(probe_T, None), *self.scorer.head())
+        if (expected_TV - found_TV).abs().max() > HEAD_TOLERANCE * (1 + expected_TV.abs().max()):
             kind = type(self.model).__name__
             raise JobFailure("student_unsupported", f"student.model: {kind} changes its logits after the head")
 
     def logprobs(self, micro: MicroBatch) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy of each student token, nats, at the temperature; context gets no logits."""
-        logprobs_N, entropy_N, _ = self.scorer(micro.token_ids_BT, micro.rows_N, micro.positions_N, micro.targets_N)
+        logprobs_N, entropy_N, _ = self.scorer(micro.token_ids_U, micro.layout, micro.places_N, micro.targets_N)
         return logprobs_N, entropy_N
 
     def top_logprobs(self, micro: MicroBatch, top: int) -> tuple[Tensor, Tensor, Tensor]:
         """(log-probabilities_NK, entropy_N, ids_NK): column 0 is the sampled token, behind it the `top` likeliest."""
         logprobs_NK, entropy_N, ids_NK = self.scorer(
-            micro.token_ids_BT, micro.rows_N, micro.positions_N, micro.targets_N, top
+            micro.token_ids_U, micro.layout, micro.places_N, micro.targets_N, top
         )
         return logprobs_NK, entropy_N, ids_NK
 
     def logprobs_of(self, micro: MicroBatch, ids_NK: Tensor) -> Tensor:
         """Log-probabilities [N, K] of these tokens where each student token stands."""
-        logprobs_NK: Tensor = self.scorer(micro.token_ids_BT, micro.rows_N, micro.positions_N, ids_NK)[0]
+        logprobs_NK: Tensor = self.scorer(micro.token_ids_U, micro.layout, micro.places_N, ids_NK)[0]
         return logprobs_NK
 
     @torch.no_grad()
@@ -108,10 +110,8 @@ class Policy:
         """Log-probability of every token but the first, given those before it, at temperature 1."""
         with self.crew.together(Score(token_ids)):
             tokens_T = torch.tensor(token_ids, device=self.crew.device)
-            positions_N = torch.arange(len(token_ids) - 1, device=self.crew.device)
-            found_N = self.scorer(
-                tokens_T[None], torch.zeros_like(positions_N), positions_N, tokens_T[1:], temperature=1.0
-            )
+            places_N = torch.arange(len(token_ids) - 1, device=self.crew.device)
+            found_N = self.scorer(tokens_T, None, places_N, tokens_T[1:], temperature=1.0)
             values: list[float] = found_N[0].tolist()
         return values
 
