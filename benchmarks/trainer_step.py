@@ -1,9 +1,10 @@
 """One training step against TRL's GRPOTrainer: same Qwen3-shaped model, same trajectories, one thread each, in fp32.
 
-Trajectories have up to three attempts with guidance between them. TRL gets them as finished rollouts with the guidance
-masked, and takes them through its own training loop: forward, backward, clipping, AdamW. Steps alternate, so that a
-busy machine slows both. The first step's gradient norms are compared: both sides do the same work. The last line is for
-scripts.
+Eight rollouts answer each prompt; a rollout has up to three attempts with guidance between them. TRL gets them as
+finished rollouts with the guidance masked, and takes them through its own training loop: forward, backward, clipping,
+AdamW, in the micro-batch size that proves fastest for it. Steps alternate. The ratio is of CPU seconds, which other
+work on the machine changes little; wall seconds are printed too. The gradient norms of every step are compared: both
+sides do the same work. The last line is for scripts.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ SHAPES: dict[str, dict[str, int]] = {
     "20M": {"vocab_size": 8192, "hidden_size": 384, "num_hidden_layers": 8, "num_attention_heads": 12},
 }
 NORM_TOLERANCE = 1e-3
+GROUP = 8  # rollouts that answer one prompt: TRL's default number of generations
 PEER = Path(__file__).parent / "peers" / "trl_grpo.py"
 TOKENIZER = Path(__file__).parent.parent / "models" / "materials-base"
 
@@ -53,15 +56,14 @@ def make_model(directory: Path, size: str) -> None:
     AutoModelForCausalLM.from_config(config).float().save_pretrained(directory)
 
 
-def make_trajectory(rng: random.Random, vocabulary: int) -> Trajectory:
-    """A prompt, then one to three answers of very different lengths with guidance between them."""
-    tokens, attempts = [], []
+def make_trajectory(rng: random.Random, vocabulary: int, prompt: list[int]) -> Trajectory:
+    """Behind the prompt one to three answers of very different lengths with guidance between them."""
+    tokens, attempts = list(prompt), [CONTEXT] * len(prompt)
 
     def add(count: int, attempt: int) -> None:
         tokens.extend(rng.randrange(3, vocabulary) for _ in range(count))
         attempts.extend([attempt] * count)
 
-    add(rng.randint(60, 160), CONTEXT)
     last = rng.choices([1, 2, 3], [0.4, 0.3, 0.3])[0]
     for attempt in range(1, last + 1):
         add(min(400, int(rng.lognormvariate(4.3, 0.7)) + 8), attempt)
@@ -74,7 +76,9 @@ def make_trajectory(rng: random.Random, vocabulary: int) -> Trajectory:
 def make_batch(policy: Policy, rollouts: int) -> tuple[Batch, Annotation]:
     """Trajectories with the policy's own log-probabilities and arbitrary advantages."""
     rng = random.Random(0)
-    drafts = [make_trajectory(rng, policy.vocab_size) for _ in range(rollouts)]
+    lengths = [rng.randint(60, 160) for _ in range(-(-rollouts // GROUP))]
+    prompts = [[rng.randrange(3, policy.vocab_size) for _ in range(length)] for length in lengths]
+    drafts = [make_trajectory(rng, policy.vocab_size, prompts[index // GROUP]) for index in range(rollouts)]
     logprobs_RT = [torch.zeros(len(draft.token_ids_T)).double().numpy() for draft in drafts]
     with torch.no_grad():
         for micro in pack(drafts, logprobs_RT, 4096):
@@ -106,38 +110,73 @@ def for_peer(trajectory: Trajectory, advantages_T: Floats) -> dict[str, list[Any
     }
 
 
-def our_step(learner: Learner, batch: Batch, annotation: Annotation) -> tuple[float, float]:
-    """Seconds and gradient norm."""
-    started = time.perf_counter()
+@dataclass(frozen=True)
+class Step:
+    """What a step took and what its gradient was."""
+
+    seconds: float
+    cpu_seconds: float
+    gradient_norm: float
+
+
+def our_step(learner: Learner, batch: Batch, annotation: Annotation) -> Step:
+    """In this process."""
+    started, started_cpu = time.perf_counter(), time.process_time()
     norm = learner.update(batch, annotation).gradient_norm
-    return time.perf_counter() - started, norm
+    return Step(time.perf_counter() - started, time.process_time() - started_cpu, norm)
 
 
-def peer_step(process: "subprocess.Popen[str]") -> tuple[float, float]:
-    """Seconds and gradient norm."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write("go\n")
-    process.stdin.flush()
-    answer = json.loads(process.stdout.readline())
-    return answer["seconds"], answer["gradient_norm"]
+class Peer:
+    """TRL in a process of its own."""
+
+    def __init__(self, python: str, model: Path, rollouts: Path, batch: int) -> None:
+        command = [python, PEER, model, rollouts, "--tokenizer", TOKENIZER, "--batch", batch]
+        self.process = subprocess.Popen(
+            list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+
+    def step(self) -> Step:
+        """Ask for one."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return Step(**json.loads(self.process.stdout.readline()))
+
+    def close(self) -> None:
+        """It ends with its input."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
 
 
-def measure(
-    rounds: int, learner: Learner, batch: Batch, annotation: Annotation, peer: "subprocess.Popen[str]"
-) -> float:
-    """Median ratio over alternating steps, after one that warms both up and shows that they do the same."""
+def fastest(python: str, model: Path, rollouts: Path, batches: list[int]) -> int:
+    """The micro-batch size in which TRL takes the least CPU, by one step of each."""
+    if len(batches) == 1:
+        return batches[0]
+    taken = {}
+    for batch in batches:
+        peer = Peer(python, model, rollouts, batch)
+        taken[batch] = peer.step().cpu_seconds
+        peer.close()
+        sys.stdout.write(f"TRL in micro-batches of {batch}: {taken[batch]:.2f} CPU s\n")
+    return min(taken, key=lambda batch: taken[batch])
+
+
+def measure(rounds: int, learner: Learner, batch: Batch, annotation: Annotation, peer: Peer) -> float:
+    """Median ratio over alternating steps, after one that warms both up."""
     ratios, rollouts = [], len(batch.trajectories)
     for number in range(rounds + 1):
-        (theirs, their_norm), (ours, our_norm) = peer_step(peer), our_step(learner, batch, annotation)
+        theirs, ours = peer.step(), our_step(learner, batch, annotation)
         sys.stdout.write(
-            f"step {number}: ours {rollouts / ours:.2f} rollouts/s (gradient norm {our_norm:.5f}), "
-            f"TRL {rollouts / theirs:.2f} ({their_norm:.5f})\n"
+            f"step {number}: ours {rollouts / ours.cpu_seconds:.2f} rollouts per CPU s ({ours.seconds:.1f} s, "
+            f"gradient norm {ours.gradient_norm:.5f}), TRL {rollouts / theirs.cpu_seconds:.2f} "
+            f"({theirs.seconds:.1f} s, {theirs.gradient_norm:.5f})\n"
         )
-        if number:
-            ratios.append(theirs / ours)
-        elif abs(our_norm - their_norm) > NORM_TOLERANCE * our_norm:
+        if abs(ours.gradient_norm - theirs.gradient_norm) > NORM_TOLERANCE * ours.gradient_norm:
             raise SystemExit("the two sides do not compute the same gradient")
+        if number:
+            ratios.append(theirs.cpu_seconds / ours.cpu_seconds)
     return statistics.median(ratios)
 
 
@@ -148,9 +187,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rollouts", type=int, default=64, help="in a batch; a multiple of 8")
     parser.add_argument(
-        "--trl-batch", type=int, default=8, help="rollouts in one of TRL's micro-batches; 8 is its default"
+        "--trl-batch", type=int, nargs="+", default=[1, 2, 4, 8, 16], help="TRL's micro-batch sizes: the fastest counts"
     )
-    parser.add_argument("--tokens-per-microbatch", type=int, default=4096)
+    parser.add_argument("--tokens-per-microbatch", type=int, default=2048)
     options = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as directory:
@@ -161,14 +200,13 @@ def main() -> None:
         pairs = zip(batch.trajectories, annotation.advantages_RT, strict=True)
         rollouts.write_text(json.dumps([for_peer(*pair) for pair in pairs]))
         spec = TrainingSpec(steps=1000, warmup_steps=0, tokens_per_microbatch=options.tokens_per_microbatch)
-        command = [options.trl_python, PEER, model, rollouts, "--tokenizer", TOKENIZER, "--batch", options.trl_batch]
-        with subprocess.Popen(
-            list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as peer:
-            ratio = measure(options.rounds, Learner(policy, spec), batch, annotation, peer)
-            assert peer.stdin is not None
-            peer.stdin.close()
-    sys.stdout.write(f"trainer_step: ratio {ratio:.2f} (goal {GOAL}), against TRL GRPOTrainer, {options.size}\n")
+        chosen = fastest(options.trl_python, model, rollouts, options.trl_batch)
+        peer = Peer(options.trl_python, model, rollouts, chosen)
+        ratio = measure(options.rounds, Learner(policy, spec), batch, annotation, peer)
+        peer.close()
+    sys.stdout.write(
+        f"trainer_step: ratio {ratio:.2f} (goal {GOAL}), against TRL GRPOTrainer, {options.size}, batch {chosen}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """TRL's GRPOTrainer as the peer of trainer_step: runs under a Python that has trl, one step for each line on stdin.
 
 Reads a model directory and trajectories; gives TRL exactly those as finished rollouts, guidance masked as TRL masks
-tool results. For each step it writes a JSON line: seconds from on_step_begin to on_step_end, and the gradient norm.
+tool results. For each step it writes a JSON line: wall and CPU seconds from on_step_begin to on_step_end, and the
+gradient norm.
 """
 
 import argparse
@@ -39,19 +40,20 @@ class FinishedRollouts(GRPOTrainer):  # type: ignore[misc]
 class OnDemand(TrainerCallback):  # type: ignore[misc]
     """A step for each line on stdin, none after its end."""
 
-    started = seconds = 0.0
+    started = started_cpu = seconds = cpu_seconds = 0.0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         if not sys.stdin.readline():
             raise SystemExit(0)
-        self.started = time.perf_counter()
+        self.started, self.started_cpu = time.perf_counter(), time.process_time()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         self.seconds = time.perf_counter() - self.started
+        self.cpu_seconds = time.process_time() - self.started_cpu
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
         if "grad_norm" in logs:
-            line = {"seconds": self.seconds, "gradient_norm": logs["grad_norm"]}
+            line = {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds, "gradient_norm": logs["grad_norm"]}
             sys.__stdout__.write(json.dumps(line) + "\n")  # type: ignore[union-attr]
             sys.__stdout__.flush()  # type: ignore[union-attr]
 

@@ -77,6 +77,7 @@ def alone(model: Any, trajectory: Trajectory) -> torch.Tensor:
 def test_log_probabilities_and_gradients_are_those_of_each_alone(
     name: str, recompute: bool, budget: int, tmp_path: Path
 ) -> None:
+    """In fp64, as far as transformers' norms, which round to fp32, let it be."""
     directory = made(name, tmp_path)
     policy = Policy.load(directory, 1.0, Shape(activation_checkpointing=recompute))
     assert policy.scorer.one_row is (name != WINDOWED)
