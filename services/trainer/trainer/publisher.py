@@ -87,7 +87,7 @@ class WeightPublisher:
         self.stopwatch.reset()
         with self.stopwatch.measure("write"):
             release = write_release(policy, version, self.job_id, self.data_root, self.base, self.served)
-        proofs = self.swap_until_proved(release)
+        proofs = self.swap_until_proved(release, policy)
         for replica, proof in proofs.items():
             self.admit(replica, proof)
         self.served = release
@@ -103,11 +103,11 @@ class WeightPublisher:
         )
         collect_old(release.directory.parent, kept=checkpoint_steps(self.data_root, self.job_id))
 
-    def swap_until_proved(self, release: Release) -> dict[Replica, Proof]:
+    def swap_until_proved(self, release: Release, policy: Policy) -> dict[Replica, Proof]:
         """Try until replicas are proved and the rule is content. Raises JobFailure at the deadline."""
         deadline, pause = time.monotonic() + self.rules.deadline_seconds, FIRST_PAUSE_SECONDS
         while True:
-            proofs, failures = self.swap_all(release)
+            proofs, failures = self.swap_all(release, policy)
             if proofs:
                 return proofs
             if time.monotonic() > deadline:
@@ -116,11 +116,17 @@ class WeightPublisher:
             self.pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def swap_all(self, release: Release) -> tuple[dict[Replica, Proof], list[str]]:
+    def swap_all(self, release: Release, policy: Policy) -> tuple[dict[Replica, Proof], list[str]]:
         """One try over the replicas in rotation (all of them while none is). No proofs: nothing was decided."""
         members = [replica for replica in self.replicas if self.rotation.holds(replica.url)] or self.replicas
         together = self.rules.on_failure == "roll_back" and self.served is not None
-        prepared = self.phase("prepare", members, lambda one: self.route.prepare(one.engine, release), release)
+        prepared = self.phase(
+            "prepare",
+            members,
+            lambda one: self.route.prepare(one.engine, release),
+            release,
+            meanwhile=lambda: release.recognise(policy),
+        )
         failures = dict(prepared.failed)
         if not prepared.done or (failures and together):
             return {}, described(failures)
@@ -144,12 +150,17 @@ class WeightPublisher:
         return serve(replica.engine, self.route, release, self.rules.tolerance)
 
     def phase(
-        self, name: str, replicas: list[Replica], work: Callable[[Replica], Result], release: Release
+        self,
+        name: str,
+        replicas: list[Replica],
+        work: Callable[[Replica], Result],
+        release: Release,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Outcome[Result]:
         """Do it on all and tell of each failure. Raises JobFailure when a replica cannot take this route at all."""
         seconds = self.rules.phase_seconds or release.phase_seconds
         with self.stopwatch.measure(name):
-            outcome = on_all(replicas, work, seconds, lambda: self.pause(0))
+            outcome = on_all(replicas, work, seconds, lambda: self.pause(0), meanwhile)
         for replica, error in outcome.failed.items():
             self.tell(
                 PublishFailed(

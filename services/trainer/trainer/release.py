@@ -19,7 +19,7 @@ PHASE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class Release:
-    """`canary`: what the trainer computes for the canary; `canary_before`: what the version before would answer."""
+    """`canary`: what the trainer computes for it, filled by `recognise`; `canary_before`: of the version before."""
 
     version: int
     name: str  # the engine's weight version
@@ -29,6 +29,11 @@ class Release:
     canary_ids: list[int]
     canary: list[float]
     canary_before: list[float] | None
+
+    def recognise(self, policy: Policy) -> None:
+        """Compute the canary, once: while engines prepare there is time for it."""
+        if not self.canary:
+            self.canary.extend(policy.prompt_logprobs(self.canary_ids))
 
     @property
     def weights(self) -> Path:
@@ -47,14 +52,13 @@ def write_release(
     """Write the weights of a policy as the next version. Raises OSError."""
     directory = policy_directory(data_root, job_id, version).absolute()
     write_policy(policy, base, directory)
-    canary = canary_ids(policy.vocab_size)
     return Release(
         version=version,
         name=engine_version(job_id, version),
         directory=directory,
         sha256=listed_in(directory)[WEIGHTS_FILE],
         size=(directory / WEIGHTS_FILE).stat().st_size,
-        canary_ids=canary,
-        canary=policy.prompt_logprobs(canary),
+        canary_ids=canary_ids(policy.vocab_size),
+        canary=[],
         canary_before=before.canary if before else None,
     )

@@ -84,11 +84,19 @@ class Outcome(Generic[Result]):
 
 
 def on_all(
-    replicas: Iterable[Replica], work: Callable[[Replica], Result], seconds: float, check: Callable[[], None]
+    replicas: Iterable[Replica],
+    work: Callable[[Replica], Result],
+    seconds: float,
+    check: Callable[[], None],
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Outcome[Result]:
-    """Do it on all at once. One that is not done in `seconds` has failed. Raises what `check` raises, and OSError."""
+    """Do it on all at once, and `meanwhile` in this thread. One that is not done in `seconds` has failed.
+
+    Raises what `check` and `meanwhile` raise, and OSError.
+    """
     futures = {replica: replica.submit(bound(work, replica)) for replica in replicas}
     deadline = time.monotonic() + seconds
+    meanwhile()
     unfinished = set(futures.values())
     while unfinished and (left := deadline - time.monotonic()) > 0:
         unfinished = wait(unfinished, timeout=min(left, CHECK_SECONDS)).not_done
