@@ -85,6 +85,16 @@ class BlockCache:
         keys, values = (part.index_select(0, index) for part in self._blocks[layer])
         return keys.view(B, K, n * self.block_size, -1), values.view(B, K, n * self.block_size, -1)
 
+    def scrub(self, chain: Chain) -> None:
+        """Zero the chain's blocks and the trash, forget all prefixes, and publish no more of this chain. Masked positions
+        are read too: what is not a number there would spread through every later request."""
+        self.flush()
+        chain.published = len(chain.blocks)
+        blocks = self.tables(torch.tensor([[TRASH_BLOCK, *chain.blocks]])).flatten()
+        for pair in self._blocks:
+            for part in pair:
+                part.index_fill_(0, blocks, 0.0)
+
     # Bookkeeping: which block belongs to whom.
 
     def blocks_for(self, length: int) -> int:

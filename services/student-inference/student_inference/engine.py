@@ -255,6 +255,10 @@ class Engine:
 
     def _collect(self) -> None:
         """Deliver what has finished."""
+        for request in self.scheduler.running:
+            if request.broken and request.chain is not None:
+                self.cache.scrub(request.chain)
+                self._window.scrub(request.chain)
         finished = self.scheduler.remove_finished()
         if finished:
             self._batch = None

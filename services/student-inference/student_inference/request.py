@@ -79,6 +79,11 @@ class Request:
         return len(self.prompt) + len(self.output)
 
     @property
+    def broken(self) -> bool:
+        """It ended because the model gave no numbers: what it stored must not be read by anybody."""
+        return bool((self.finish or {}).get("status_code"))
+
+    @property
     def reserved(self) -> int:
         """Positions that the request may need in the cache; the last token is never fed back."""
         return len(self.prompt) + max(self.params.max_new_tokens, 1)

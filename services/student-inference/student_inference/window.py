@@ -66,6 +66,13 @@ class Window:
         """The next position goes into the next column."""
         self._end += 1
 
+    def scrub(self, chain: Chain) -> None:
+        """Zero the chain's row: its masked columns are read by whoever gets it next."""
+        for row, seated in enumerate(self._chains):
+            if seated is chain:
+                self._keys[:, row] = 0.0
+                self._values[:, row] = 0.0
+
     def _holds(self, rows: int, stored: int, coming: int) -> bool:
         """Whether newcomers fit beside the rows that are there."""
         fits = rows <= self._rows and stored <= self._end <= self._width - coming

@@ -97,3 +97,17 @@ def test_equal_tokens_under_different_parents_are_different_blocks(student: Path
     assert cache.match("root", [3, 4], 2)[0] == []
     assert cache.match("other root", [1, 2], 2)[0] == []
     assert len(cache.match("root", [1, 2, 3, 4], 4)[0]) == 2
+
+
+def test_a_scrubbed_chain_is_empty_and_never_found(student: Path) -> None:
+    cache = BlockCache(read_config(student), num_blocks=8, block_size=2, dtype=torch.float32)
+    chain = cache.reserve("root", [], 3)
+    assert chain is not None
+    cache.storage.fill_(float("nan"))
+    cache.publish(chain, [1, 2, 3, 4, 5, 6], 2)
+    cache.scrub(chain)
+    cache.publish(chain, [1, 2, 3, 4, 5, 6], 6)
+    assert cache.match("root", [1, 2, 3, 4, 5, 6], 6)[0] == []
+    keys, values = cache.read(1, cache.tables(torch.tensor([[0, *chain.blocks]])))
+    assert not keys.any()
+    assert not values.any()

@@ -1,10 +1,12 @@
 """Stopping, aborting, pausing and swapping."""
 
+import shutil
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from student_inference.engine import Engine
 from student_inference.request import Request
 
@@ -121,3 +123,22 @@ def test_flush_refuses_while_requests_run(student: Path, start_engine: StartEngi
     engine.wait(1)
     assert engine.command(core.flush)
     assert engine.generate([list(range(2, 30))])[0].cached_tokens == 0
+
+
+def test_weights_that_give_no_numbers_leave_nothing_behind(
+    student: Path, tmp_path: Path, start_engine: StartEngine
+) -> None:
+    """A diverged policy, then a good one: what the first wrote into cache and window must not reach the second."""
+    diverged = Path(shutil.copytree(student, tmp_path / "diverged"))
+    tensors = load_file(diverged / "model.safetensors")
+    tensors["model.layers.1.mlp.down_proj.weight"].fill_(3e38)
+    save_file(tensors, diverged / "model.safetensors", {"format": "pt"})
+    prompts = [[3 + number] * (5 + 3 * number) for number in range(6)]
+    engine = start_engine(student, tokens=256)
+    good = [request.output for request in engine.generate(prompts)]
+    engine.command(lambda: engine.engine.swap(load(diverged), "bad", True))
+    for request in [*engine.generate(prompts), *engine.generate(prompts)]:
+        assert request.broken
+        assert request.cached_tokens == 0
+    engine.command(lambda: engine.engine.swap(load(student), "good", True))
+    assert [request.output for request in engine.generate(prompts)] == good
