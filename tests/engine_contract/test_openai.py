@@ -60,8 +60,11 @@ def test_chat_completions(client: openai.OpenAI, engine: Engine) -> None:
 
 
 def test_a_refusal_is_the_clients_own_error(client: openai.OpenAI, engine: Engine) -> None:
-    with pytest.raises(openai.BadRequestError):
+    with pytest.raises(openai.BadRequestError) as refusal:
         client.completions.create(model=str(engine.model), prompt=PROMPT, max_tokens=8, temperature=-1)
+    assert isinstance(refusal.value.body, dict)
+    assert refusal.value.body.keys() == {"object", "message", "type", "param", "code"}
+    assert "temperature" in refusal.value.body["message"]
 
 
 def test_completions_show_other_tokens_and_the_prompt(client: openai.OpenAI, engine: Engine) -> None:

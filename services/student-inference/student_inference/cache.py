@@ -86,8 +86,10 @@ class BlockCache:
         return keys.view(B, K, n * self.block_size, -1), values.view(B, K, n * self.block_size, -1)
 
     def scrub(self, chain: Chain) -> None:
-        """Zero the chain's blocks and the trash, forget all prefixes, and publish no more of this chain. Masked positions
-        are read too: what is not a number there would spread through every later request."""
+        """Zero the chain's blocks and the trash, forget all prefixes, and publish no more of this chain.
+
+        Masked positions are read too: what is not a number there would spread through every later request.
+        """
         self.flush()
         chain.published = len(chain.blocks)
         blocks = self.tables(torch.tensor([[TRASH_BLOCK, *chain.blocks]])).flatten()

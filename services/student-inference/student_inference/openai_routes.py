@@ -26,6 +26,7 @@ from student_inference.protocol import GenerateBody
 from student_inference.request import Request
 from student_inference.routes import (
     CLIENT_CLOSED_REQUEST,
+    OPENAI_PREFIX,
     error_response,
     event_stream,
     json_response,
@@ -39,7 +40,7 @@ INCOMPLETE = "\ufffd"
 
 def openai_router(engine: AsyncEngine, limits: Limits, text: TextCodec, template: ChatTemplate) -> APIRouter:
     """/v1/models, /v1/completions and /v1/chat/completions."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix=OPENAI_PREFIX)
 
     @router.get("/models")
     async def models() -> Response:
@@ -69,7 +70,7 @@ def openai_router(engine: AsyncEngine, limits: Limits, text: TextCodec, template
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         for reason in (request.finish or {} for request in finished):
             if reason.get("status_code"):
-                return error_response(reason["message"], reason["status_code"])
+                return error_response(http, reason["message"], reason["status_code"])
         return json_response(whole(dialect, model, finished, text, body.scored, body.echo))
 
     return router

@@ -23,14 +23,20 @@ from student_inference.text import TextCodec
 # SGLang's own time-out of its health check (SGLANG_HEALTH_CHECK_TIMEOUT).
 HEALTH_SECONDS = 20.0
 CLIENT_CLOSED_REQUEST = 499
+OPENAI_PREFIX = "/v1"
 
 
 def json_response(content: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
-def error_response(message: str, status: int = 400) -> Response:
-    """SGLang's error shape of /generate."""
+def error_response(http: Request, message: str, status: int = 400) -> Response:
+    """SGLang's two error shapes: of the OpenAI routes, and of all others."""
+    if http.url.path.startswith(OPENAI_PREFIX):
+        kind = "BadRequestError" if status < 500 else "InternalServerError"
+        return json_response(
+            {"object": "error", "message": message, "type": kind, "param": None, "code": status}, status
+        )
     return json_response({"error": {"message": message}}, status)
 
 
@@ -38,12 +44,12 @@ def add_error_handlers(app: FastAPI) -> None:
     """Errors that this service names, in SGLang's shape."""
 
     @app.exception_handler(BadRequest)
-    async def on_bad_request(_: Request, error: BadRequest) -> Response:
-        return error_response(str(error))
+    async def on_bad_request(http: Request, error: BadRequest) -> Response:
+        return error_response(http, str(error))
 
     @app.exception_handler(EngineStopped)
-    async def on_stopped(_: Request, error: EngineStopped) -> Response:
-        return error_response(str(error), 503)
+    async def on_stopped(http: Request, error: EngineStopped) -> Response:
+        return error_response(http, str(error), 503)
 
 
 def generation_router(engine: AsyncEngine, limits: Limits, text: TextCodec, latencies: Latencies) -> APIRouter:
@@ -61,7 +67,7 @@ def generation_router(engine: AsyncEngine, limits: Limits, text: TextCodec, late
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         for request in finished:
             latencies.observe(request)
-        return render(body, finished, text)
+        return render(http, body, finished, text)
 
     return router
 
@@ -97,12 +103,12 @@ def scored_of(body: GenerateBody) -> list[bool]:
     return body.return_logprob if isinstance(body.return_logprob, list) else [body.return_logprob]
 
 
-def render(body: GenerateBody, finished: list[Generation], text: TextCodec) -> Response:
+def render(http: Request, body: GenerateBody, finished: list[Generation], text: TextCodec) -> Response:
     """One object, or a list for a batch; a generation that the engine had to give up is an HTTP error."""
     for request in finished:
         reason = request.finish or {}
         if reason.get("status_code"):
-            return error_response(reason["message"], reason["status_code"])
+            return error_response(http, reason["message"], reason["status_code"])
     scored = scored_of(body)
     samples = len(finished) // len(scored)
     objects = [answers.answer(request, body, text, scored[index // samples]) for index, request in enumerate(finished)]
