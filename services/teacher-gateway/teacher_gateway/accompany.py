@@ -35,13 +35,9 @@ async def open_ledger(settings: GatewaySettings) -> AsyncIterator[Ledger | None]
         await redis.aclose()
 
 
-def open_cassettes(
-    settings: GatewaySettings, file: TeachersFile, environment: Mapping[str, str]
-) -> CassetteFiles | None:
+def open_cassettes(settings: GatewaySettings, secrets: frozenset[str]) -> CassetteFiles | None:
     """The cassettes below the root; None without one."""
-    if settings.cassette_root is None:
-        return None
-    return CassetteFiles(settings.cassette_root, secrets_of(settings, file, environment))
+    return None if settings.cassette_root is None else CassetteFiles(settings.cassette_root, secrets)
 
 
 def create_seams(
@@ -50,6 +46,7 @@ def create_seams(
     ledger: Ledger | None,
     book: TermsBook,
     probe: StudentProbe | None,
+    secrets: frozenset[str],
     metrics: CollectorRegistry,
 ) -> Seams:
     """The three of them."""
@@ -57,6 +54,7 @@ def create_seams(
         purse=LedgerPurse(ledger, book),
         cassette=Recorder(cassettes, file.described),
         leak_guard=RuleGuard(LeakMetrics(metrics), probe),
+        secrets=secrets,
     )
 
 

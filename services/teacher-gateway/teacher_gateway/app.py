@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from servicekit.app import create_service
 
-from teacher_gateway.accompany import create_seams, open_cassettes, open_ledger
+from teacher_gateway.accompany import create_seams, open_cassettes, open_ledger, secrets_of
 from teacher_gateway.cassette.routes import router as cassette_router
 from teacher_gateway.chat import open_session
 from teacher_gateway.gateway import Gateway
@@ -50,9 +50,10 @@ def create_app(settings: GatewaySettings, environment: Mapping[str, str] | None 
         ):
             app.state.scorer = Scorer(session, settings, file, environment or {})
             app.state.ledger, app.state.terms = ledger, TermsBook(file)
-            app.state.cassettes = open_cassettes(settings, file, environment or {})
+            secrets = secrets_of(settings, file, environment or {})
+            app.state.cassettes = open_cassettes(settings, secrets)
             probe = StudentProbe(session, settings.student_url) if settings.student_url else None
-            seams = create_seams(file, app.state.cassettes, ledger, app.state.terms, probe, metrics_registry)
+            seams = create_seams(file, app.state.cassettes, ledger, app.state.terms, probe, secrets, metrics_registry)
             app.state.gateway = Gateway(Staff(registry, file.teachers), gates, template, metrics, seams)
             yield
 

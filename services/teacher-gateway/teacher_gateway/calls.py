@@ -6,6 +6,7 @@ from dataclasses import replace
 from contracts.errors import Problem
 
 from teacher_gateway.failures import TeacherFailure
+from teacher_gateway.keys import without
 from teacher_gateway.providers.base import Reply
 from teacher_gateway.rungs import Rung
 from teacher_gateway.seams import Call, Purse
@@ -16,9 +17,11 @@ from teacher_gateway.traffic.hedge import first_reply
 class Caller:
     """Passes the gate, reserves, asks, settles."""
 
-    def __init__(self, purse: Purse, gates: Mapping[str, Gate]) -> None:
+    def __init__(self, purse: Purse, gates: Mapping[str, Gate], secrets: frozenset[str] = frozenset()) -> None:
+        """secrets: taken out of whatever a provider says, for guidance goes to the student and into its training."""
         self._purse = purse
         self._gates = gates
+        self._secrets = secrets
 
     async def call(self, rung: Rung, call: Call, deadline: float) -> Reply:
         """One reply with its price. Raises TeacherFailure, or the purse's Problem."""
@@ -46,6 +49,9 @@ class Caller:
         try:
             reply = await rung.provider.guide(call.prompt, rung.request)
         except Problem as failure:
+            failure.detail = without(failure.detail, self._secrets)
             await self._purse.settle(ticket, call, failure)
             raise
-        return replace(reply, price_usd=await self._purse.settle(ticket, call, reply))
+        price = await self._purse.settle(ticket, call, reply)
+        said = {"text": without(reply.text, self._secrets), "model": without(reply.model, self._secrets)}
+        return replace(reply, price_usd=price, **said)

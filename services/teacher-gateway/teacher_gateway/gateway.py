@@ -38,7 +38,7 @@ class Gateway:
         self._template = template
         self._metrics = metrics
         self._seams = seams
-        self._caller = Caller(seams.purse, gates)
+        self._caller = Caller(seams.purse, gates, seams.secrets)
 
     async def guide(self, request: GuidanceRequest, prompt: str | None = None, alone: bool = False) -> GuidanceResponse:
         """Guidance for `prompt`, or for the one that the template makes of the request; `alone`: without the ladder.

@@ -1,6 +1,6 @@
 """API keys, each bound to the base URL that it belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pydantic import SecretStr
 
@@ -23,7 +23,12 @@ class KeyRing:
         return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
 
     def redact(self, text: str) -> str:
-        """The text without any known key: servers quote the key that they refuse."""
-        for key in self._keys.values():
-            text = text.replace(key.get_secret_value(), "[key]")
-        return text
+        """The text without any key of the ring: servers quote the key that they refuse."""
+        return without(text, (key.get_secret_value() for key in self._keys.values()))
+
+
+def without(text: str, secrets: Iterable[str]) -> str:
+    """The text with every secret replaced by `[key]`."""
+    for secret in secrets:
+        text = text.replace(secret, "[key]")
+    return text

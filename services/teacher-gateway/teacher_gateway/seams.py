@@ -121,8 +121,9 @@ class NoLeakGuard:
 
 @dataclass(frozen=True)
 class Seams:
-    """The three together, as the app wires them."""
+    """The three together, as the app wires them, and the keys that may leave the gateway in no text."""
 
     purse: Purse = field(default_factory=NoPurse)
     cassette: Cassette = field(default_factory=NoCassette)
     leak_guard: LeakGuard = field(default_factory=NoLeakGuard)
+    secrets: frozenset[str] = frozenset()

@@ -38,6 +38,16 @@ async def test_a_quoted_key_is_taken_out_of_the_error(start_gateway: StartGatewa
     assert answer.json()["detail"] == "The teacher answered 401: Incorrect API key provided: [key]."
 
 
+async def test_guidance_that_quotes_a_key_reaches_the_student_without_it(
+    start_gateway: StartGateway, start_teacher: StartTeacher
+) -> None:
+    quoting = http_answer(200, {**chat_completion(f"Use {KEY} and look again."), "model": KEY})
+    teacher = await start_teacher(quoting)
+    gateway = await start_gateway(api_keys={teacher.base_url: KEY})
+    given = (await gateway.post("/v1/guidance", json=guidance_request(compatible(teacher.base_url)))).json()
+    assert (given["text"], given["model"]) == ("Use [key] and look again.", "[key]")
+
+
 @pytest.mark.parametrize(
     "same", ["https://api.example.com/v1/", "https://API.example.com/v1", "https://api.example.com:443/x/../v1"]
 )

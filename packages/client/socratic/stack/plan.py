@@ -144,6 +144,7 @@ def service_settings(request: StackRequest, redis_url: str, url: Mapping[str, st
         TUTOR: {},
         GATEWAY: {
             "TEACHER_GATEWAY_TUTOR_URL": url[TUTOR],
+            "TEACHER_GATEWAY_STUDENT_URL": url[STUDENT],
             "TEACHER_GATEWAY_REDIS_URL": redis_url,
             "TEACHER_GATEWAY_CASSETTE_ROOT": str(request.home / "cassettes"),
         },

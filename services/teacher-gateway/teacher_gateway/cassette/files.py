@@ -15,6 +15,7 @@ from contracts.errors import Problem
 from pydantic import ValidationError
 
 from teacher_gateway.cassette.entry import Entry
+from teacher_gateway.keys import without
 
 
 class CassetteFiles:
@@ -45,10 +46,7 @@ class CassetteFiles:
         return self._path(cassette, key).exists()
 
     def _clean(self, entry: Entry) -> Entry:
-        text = entry.model_dump_json()
-        for secret in self._secrets:
-            text = text.replace(secret, "[key]")
-        return Entry.model_validate_json(text)
+        return Entry.model_validate_json(without(entry.model_dump_json(), self._secrets))
 
     def _path(self, cassette: str, key: str) -> Path:
         return self._root / cassette / key[:2] / f"{key}.json"
