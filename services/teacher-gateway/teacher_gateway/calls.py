@@ -53,5 +53,5 @@ class Caller:
             await self._purse.settle(ticket, call, failure)
             raise
         price = await self._purse.settle(ticket, call, reply)
-        said = {"text": without(reply.text, self._secrets), "model": without(reply.model, self._secrets)}
-        return replace(reply, price_usd=price, **said)
+        text, model = without(reply.text, self._secrets), without(reply.model, self._secrets)
+        return replace(reply, text=text, model=model, price_usd=price)
