@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from contracts.budgets import BudgetSpec, CassetteSpec, LeakAction, LeakProbe
 from contracts.methods import Method, SocraticPO
+from contracts.prompts import LONGEST_PROMPT, parse_own
 
 # Of a few kilobytes each: a batch of this size is some hundred megabytes in the trainer.
 MOST_EPISODES_PER_STEP = 131_072
@@ -55,7 +56,18 @@ class TeacherSpec(Spec):
         "dialogue",
         description="What the teacher sees of the episode: the whole dialogue (paper eq. 9) or the last answer.",
     )
+    question: bool = Field(True, description="Show the question to the teacher.")
+    reference_solution: bool = Field(
+        False, description="Show the task's worked solution to the teacher, where it has one."
+    )
     ground_truth: bool = Field(False, description="Show the right answer to the teacher (paper Fig. 5).")
+    prompt: str | None = Field(
+        None,
+        max_length=LONGEST_PROMPT,
+        description="The job's own teacher prompt instead of the shipped one (GET /v1/prompts of the gateway shows "
+        "it): paragraphs with $question, $dialogue, $latest_answer, $reference_solution, $ground_truth; a paragraph "
+        "may begin with the line [when NAME] or [unless NAME].",
+    )
     budget: BudgetSpec | None = Field(None, description="What this job may spend on teachers; without it, no bound.")
     cassette: CassetteSpec = Field(CassetteSpec(), description="Record or replay guidance.")
     leak_guard: LeakAction = Field(
@@ -67,6 +79,14 @@ class TeacherSpec(Spec):
     leak_probe: LeakProbe | None = Field(
         None, description="Also let the student answer from the guidance alone; costs student tokens, no teacher's."
     )
+
+    @field_validator("prompt")
+    @classmethod
+    def prompt_is_known(cls, prompt: str | None) -> str | None:
+        """Refuses a prompt with unknown names when the job is made, not when its first guidance is asked for."""
+        if prompt is not None:
+            parse_own(prompt)
+        return prompt
 
     @model_validator(mode="before")
     @classmethod

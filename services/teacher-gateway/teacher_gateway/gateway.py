@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 import structlog
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest, GuidanceResponse
+from contracts.prompts import PromptTemplate
 
 from teacher_gateway.calls import Caller
 from teacher_gateway.ladder import climb_down
 from teacher_gateway.money.exhaustion import without_guidance
 from teacher_gateway.observation import GuidanceMetrics
-from teacher_gateway.prompt import PromptTemplate, values_of
+from teacher_gateway.prompt import template_of, values_of
 from teacher_gateway.rungs import Rung, Staff
 from teacher_gateway.seams import Asked, Given, Seams
 from teacher_gateway.traffic.gate import Gate
@@ -60,7 +61,8 @@ class Gateway:
     def _asked(self, request: GuidanceRequest, prompt: str | None) -> Asked:
         if prompt is not None:
             return Asked(request, prompt, NO_PROMPT)
-        return Asked(request, self._template.render(values_of(request)), self._template.version)
+        template = template_of(request, self._template)
+        return Asked(request, template.render(values_of(request)), template.version)
 
     async def _guide(self, asked: Asked, alone: bool, started: float) -> GuidanceResponse:
         request = asked.request

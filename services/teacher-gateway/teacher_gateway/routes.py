@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from contracts.budgets import Caps
 from contracts.guidance import GuidanceRequest, GuidanceResponse
+from contracts.prompts import NAMES
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +12,7 @@ from teacher_gateway.check import Check, check_all
 from teacher_gateway.gateway import Gateway
 from teacher_gateway.money.ledger import Ledger
 from teacher_gateway.money.routes import Used, ledger_errors, ledger_if_any, used
+from teacher_gateway.prompt import DEFAULT_VERSION, shipped_templates
 from teacher_gateway.teachers_file import Limits
 
 router = APIRouter(prefix="/v1", tags=["guidance"])
@@ -51,6 +53,22 @@ class CheckList(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[Check]
+
+
+class Prompt(BaseModel):
+    """A teacher prompt with its placeholders."""
+
+    version: str
+    default: bool
+    text: str
+
+
+class PromptList(BaseModel):
+    """All that ship, and what they may name."""
+
+    object: Literal["list"] = "list"
+    names: list[str] = sorted(NAMES)
+    data: list[Prompt]
 
 
 class Traffic(BaseModel):
@@ -107,6 +125,17 @@ def account_of(teacher: Teacher) -> str:
 async def check_teachers(wanted: TeacherChoice, gateway: ServedGateway) -> CheckList:
     """Ask each named teacher for one short guidance, without its ladder: does it answer, and how fast?"""
     return CheckList(data=await check_all(gateway, wanted.names))
+
+
+@router.get("/prompts")
+async def list_prompts() -> PromptList:
+    """The teacher prompts that ship; a job may bring its own in `teacher.prompt`."""
+    return PromptList(
+        data=[
+            Prompt(version=template.version, default=template.version == DEFAULT_VERSION, text=template.text)
+            for template in shipped_templates()
+        ]
+    )
 
 
 @router.get("/traffic")

@@ -1,16 +1,19 @@
 """The teacher prompt: golden texts written by hand, the switches, and texts that try to break out of their section."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import pytest
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest
+from contracts.prompts import NAMES, parse_own, parse_template
 from hypothesis import given
 from hypothesis import strategies as st
-from teacher_gateway.prompt import load_template, parse_template, values_of
+from teacher_gateway.prompt import load_template, values_of
 
-from .scripted import guidance_request
+from .conftest import StartGateway, StartTeacher
+from .scripted import chat_completion, compatible, guidance_request, http_answer
 
 GOLDEN = Path(__file__).parent / "golden"
 PLANETS = "Which planet is the largest?\nA: Mars\nB: Jupiter"
@@ -38,7 +41,7 @@ def test_golden_with_the_whole_dialogue() -> None:
 
 
 def test_golden_with_the_latest_answer_and_the_ground_truth() -> None:
-    teacher = {"view": "latest_answer", "ground_truth": True}
+    teacher = {"view": "latest_answer", "ground_truth": True, "reference_solution": True}
     text = rendered(teacher, ground_truth="B", reference_solution="Jupiter has 318 Earth masses, Mars 0.1.")
     assert text + "\n" == (GOLDEN / "latest_answer_with_ground_truth.txt").read_text()
 
@@ -93,3 +96,59 @@ def test_a_template_with_an_unknown_name_is_refused_when_loaded(text: str, cause
 def test_an_unknown_version_is_refused() -> None:
     with pytest.raises(FileNotFoundError):
         load_template("socratic-v0")
+
+
+OWN = "Help with this:\n$latest_answer\n\n[when question]\nAsked: $question\n\n[unless ground_truth]\nReveal nothing."
+
+
+async def test_a_jobs_own_prompt_takes_the_place_of_the_shipped_one(
+    start_gateway: StartGateway, start_teacher: StartTeacher
+) -> None:
+    teacher = await start_teacher(http_answer(200, chat_completion("Look.")))
+    gateway = await start_gateway()
+    body = guidance_request(compatible(teacher.base_url, prompt=OWN))
+    given = (await gateway.post("/v1/guidance", json=body)).json()
+    (seen,) = teacher.seen
+    assert seen.body["messages"][0]["content"] == (
+        "Help with this:\n<answer>6</answer>\n\nAsked: What is 2 + 3?\n\nReveal nothing."
+    )
+    # The version is `printf OWN | sha256sum | head -c 12`.
+    assert given["prompt_version"] == f"own-{hashlib.sha256(OWN.encode()).hexdigest()[:12]}"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "cause"),
+    [
+        ("Mind $anwser and $latest_answer", "unknown anwser"),
+        ("Just guess.", "names neither"),
+        ("$latest_answer $", "`$$`"),
+    ],
+)
+async def test_a_bad_prompt_is_refused_with_its_field(start_gateway: StartGateway, prompt: str, cause: str) -> None:
+    gateway = await start_gateway()
+    answer = await gateway.post("/v1/guidance", json=guidance_request({"provider": "retry", "prompt": prompt}))
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "teacher.prompt"
+    assert cause in error["message"]
+    with pytest.raises(ValueError, match="prompt"):
+        parse_own(prompt)
+
+
+def test_each_switch_hides_its_part() -> None:
+    whole = {"question": True, "reference_solution": True, "view": "dialogue", "ground_truth": True}
+    shown = {"reference_solution": "318 Earth masses", "ground_truth": "B is it"}
+    every = rendered(whole, **shown)
+    assert all(part in every for part in ("largest", "318 Earth masses", "B is it", "Give a letter, not a name."))
+    assert "largest" not in rendered({**whole, "question": False}, **shown)
+    assert "318" not in rendered({**whole, "reference_solution": False}, **shown)
+    assert "B is it" not in rendered({**whole, "ground_truth": False}, **shown)
+    assert "Give a letter" not in rendered({**whole, "view": "latest_answer"}, **shown)
+
+
+async def test_the_api_shows_the_prompts(start_gateway: StartGateway) -> None:
+    found = (await (await start_gateway()).get("/v1/prompts")).json()
+    assert found["names"] == sorted(NAMES)
+    (shipped,) = found["data"]
+    assert (shipped["version"], shipped["default"]) == ("socratic-v1", True)
+    assert "$latest_answer" in shipped["text"]

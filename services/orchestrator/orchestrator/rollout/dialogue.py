@@ -78,6 +78,7 @@ class Dialogue:
             dialogue=self.turns,
             latest_answer=self.attempts[-1].text,
             ground_truth=self.question.answer if teacher.ground_truth else None,
+            reference_solution=self.question.solution,
             answer=self.question.answer,
             options=self.question.options,
             seed=attempt_seed(self.entry.seed, attempt),

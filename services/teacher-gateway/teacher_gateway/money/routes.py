@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from contracts.budgets import Caps
 from contracts.errors import Problem
 from contracts.jobs import TeacherSpec
+from contracts.prompts import NAMES
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
@@ -15,7 +16,7 @@ from teacher_gateway.money.amounts import NANOS_PER_USD, Amount, Limits, limits_
 from teacher_gateway.money.forecast import Forecast, Plan, forecast
 from teacher_gateway.money.ledger import Ledger
 from teacher_gateway.money.terms import TermsBook
-from teacher_gateway.prompt import PromptValues, load_template
+from teacher_gateway.prompt import load_template, own_template
 
 router = APIRouter(prefix="/v1", tags=["money"])
 
@@ -109,9 +110,12 @@ async def set_budget(job_id: str, caps: Caps, ledger: Annotated[Ledger, Depends(
 async def forecast_spending(asked: ForecastRequest, request: Request) -> Forecast:
     """The range of what a job's teacher will use; for a dry run."""
     book: TermsBook = request.app.state.terms
-    empty = load_template().render(PromptValues("", "", "", "", None))
+    template = own_template(asked.teacher.prompt) if asked.teacher.prompt else load_template()
     return forecast(
-        asked.plans, len(empty.encode()), asked.teacher.max_guidance_tokens, book.first_tariff(asked.teacher)
+        asked.plans,
+        len(template.render(dict.fromkeys(NAMES - {"ground_truth"}, "")).encode()),
+        asked.teacher.max_guidance_tokens,
+        book.first_tariff(asked.teacher),
     )
 
 
