@@ -165,6 +165,16 @@ class LoraSpec(Spec):
     )
 
 
+class TeacherKlSpec(Spec):
+    """How far the student is from a teacher that shares its tokenizer (paper Fig. 6): a figure, no part of the loss."""
+
+    teacher: TeacherSpec = Field(
+        description="A local server that scores given tokens: a teacher by name, or openai_compatible with its address."
+    )
+    engine: Literal["vllm", "sglang"] = Field(description="What that server is.")
+    episodes: int = Field(8, ge=1, le=1024, description="Episodes of each step that are scored, the first ones.")
+
+
 class TrainingSpec(Spec):
     """How the student's weights are updated."""
 
@@ -207,6 +217,9 @@ class TrainingSpec(Spec):
         False, description="Keep only each layer's input for the backward pass: less memory, a third more computation."
     )
     lora: LoraSpec | None = Field(None, description="Train adapters instead of the student's own weights.")
+    teacher_kl: TeacherKlSpec | None = Field(
+        None, description="Also record the KL from the student to a local teacher at each step; off by default."
+    )
     checkpoint_every: int = Field(
         1, ge=1, description="Steps between checkpoints; skipped steps are replayed on resume."
     )
@@ -297,6 +310,13 @@ class JobSpec(Spec):
                 f"a batch has at most {MOST_EPISODES_PER_STEP} episodes; lower rollout.prompts_per_step or "
                 "rollout.group_size"
             )
+        return self
+
+    @model_validator(mode="after")
+    def teacher_kl_compares_like_with_like(self) -> "JobSpec":
+        """Servers score at temperature 1, so what the student sampled must be scored at it too."""
+        if self.training.teacher_kl is not None and self.rollout.temperature != 1.0:
+            raise ValueError("training.teacher_kl needs rollout.temperature 1: servers score at that temperature")
         return self
 
     @property

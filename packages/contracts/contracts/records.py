@@ -48,6 +48,9 @@ class StepRecord(JsonRecord):
     reference_kl: float | None = Field(
         None, description="k3 estimate to the frozen base, nats per token, if asked for."
     )
+    teacher_kl: float | None = Field(
+        None, description="KL from the sampling policy to the scoring teacher, nats per student token, if asked for."
+    )
     importance_weight: float = Field(1.0, description="Mean importance weight of the tokens; 1 without correction.")
     masked_episodes: int = Field(0, description="Left out by the method: nothing to learn from (sdpo).")
     importance_capped: float = Field(0.0, description="Share of tokens whose weight was capped or masked.")
@@ -62,7 +65,8 @@ class StepRecord(JsonRecord):
     )
     seconds: float = Field(description="From the manifest's opening to the published policy.")
     phase_seconds: dict[str, float] = Field(
-        description="wait, update (of it: reference, forward, backward, optimizer), checkpoint, acknowledge, publish."
+        description="wait, update (of it: reference, forward, backward, optimizer), teacher_kl, checkpoint, "
+        "acknowledge, publish."
     )
     episodes_per_second: float
     tokens_per_second: float = Field(description="Student tokens per second of the whole step.")

@@ -31,6 +31,7 @@ from trainer.settings import TrainerSettings
 from trainer.stopwatch import Stopwatch
 from trainer.store import Job, Store
 from trainer.students import find_student
+from trainer.teacher_kl import TeacherKl
 from trainer.tensorboard_log import TensorBoardLog
 from trainer.vigil import Vigil
 from trainer.weight_routes import WeightRoute
@@ -137,6 +138,7 @@ class Trainer:
         observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))
         publisher = self.publisher(job, base, observers, vigil)
         vigil.also = Patrol(publisher).look
+        wanted = job.spec.training.teacher_kl
         return TrainingLoop(
             job=job,
             data_root=self.settings.data_root,
@@ -147,6 +149,7 @@ class Trainer:
             observers=observers,
             vigil=vigil,
             stopwatch=self.stopwatch,
+            teacher_kl=TeacherKl(self.settings.gateway_url, wanted) if wanted else None,
         )
 
     def publisher(self, job: Job, base: Path, observers: Observers, vigil: Vigil) -> WeightPublisher:

@@ -24,6 +24,7 @@ from trainer.publisher import WeightPublisher
 from trainer.step_record import measured, opened_at, record_of
 from trainer.stopwatch import Stopwatch
 from trainer.store import Job, Store
+from trainer.teacher_kl import TeacherKl
 from trainer.update import Learner
 from trainer.vigil import STOP_POLL_SECONDS, Vigil
 
@@ -42,6 +43,7 @@ class TrainingLoop:
         observers: Observers,
         vigil: Vigil,
         stopwatch: Stopwatch,
+        teacher_kl: TeacherKl | None = None,
     ) -> None:
         self.job = job
         self.data_root = data_root
@@ -52,6 +54,7 @@ class TrainingLoop:
         self.observers = observers
         self.vigil = vigil
         self.stopwatch = stopwatch
+        self.teacher_kl = teacher_kl
         self.method_state: MethodState = {}
         self.consumed: dict[int, list[str]] = {}  # by step, since the last checkpoint
 
@@ -92,6 +95,10 @@ class TrainingLoop:
         self.vigil.check()
         self.observers.step_credited(step, credits_of(lesson.batch, lesson.annotation))
         record, opened = record_of(lesson.batch, lesson.annotation, lesson.report, skipped), opened_at(episodes)
+        if self.teacher_kl is not None:
+            with self.stopwatch.measure("teacher_kl"):
+                kl = self.teacher_kl.measure(lesson.batch.trajectories)
+            record = record.model_copy(update={"teacher_kl": kl})
         self.consumed[step] = [episode.episode_id for episode in episodes]
         self.commit(step, record, opened)
         self.deliver(step, record, opened)

@@ -22,6 +22,9 @@ class TrainerSettings(ServiceSettings):
         ["http://127.0.0.1:30000"], min_length=1, description="JSON list: every student engine that samples for us."
     )
     student_api_key: SecretStr | None = Field(None, description="Admin key of the student engines.")
+    gateway_url: str = Field(
+        "http://127.0.0.1:8001", description="The teacher gateway, whose scoring door training.teacher_kl asks."
+    )
     weight_route: Literal["shared_directory", "broadcast", "upload"] = Field(
         "shared_directory",
         description="How weights reach the engines: `shared_directory` (they read data_root under the same path), "

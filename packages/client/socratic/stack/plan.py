@@ -152,6 +152,7 @@ def service_settings(request: StackRequest, redis_url: str, url: Mapping[str, st
         TRAINER: {
             "TRAINER_REDIS_URL": redis_url,
             "TRAINER_STUDENT_URLS": student_urls,
+            "TRAINER_GATEWAY_URL": url[GATEWAY],
             "TRAINER_DATA_ROOT": str(request.data_root),
             "TRAINER_MODEL_ROOTS": json_list(model_roots),
         },
