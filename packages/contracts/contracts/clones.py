@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from contracts.jobs import JobSpec, Spec
+from contracts.jobs import JobSpec
+from contracts.spec import Spec
 
 
 class CloneSpec(Spec):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.budgets import Leak
-from contracts.jobs import TeacherSpec
+from contracts.teachers import TeacherSpec
 
 RETRY_TEXT = "Your answer is incorrect. Please try again."
 

@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from contracts.jobs import Spec, StudentSpec, TaskSpec, TeacherSpec
+from contracts.jobs import StudentSpec, TaskSpec
+from contracts.spec import Spec
+from contracts.teachers import TeacherSpec
 
 Text = Annotated[str, Field(min_length=1, max_length=20_000)]
 

@@ -82,7 +82,7 @@ def test_a_job_survives_json(job: dict[str, Any]) -> None:
         ("rollout.temperature", float("nan")),
         ("rollout.max_staleness", -1),
         ("rollout.max_answer_tokens", 0),
-        ("training.steps", 0),
+        ("training.steps", -1),
         ("training.learning_rate", 0),
         ("training.learning_rate", float("nan")),
         ("training.clip_low", 1),

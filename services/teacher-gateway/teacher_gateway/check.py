@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from contracts.errors import Problem, invalid
 from contracts.guidance import GuidanceRequest, Turn
-from contracts.jobs import TeacherSpec
+from contracts.teachers import TeacherSpec
 from pydantic import BaseModel
 
 from teacher_gateway.gateway import Gateway

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from contracts.budgets import BudgetSpec, CassetteSpec
 from contracts.errors import invalid
 from contracts.guidance import GuidanceRequest, GuidanceResponse, Turn
-from contracts.jobs import TeacherSpec
+from contracts.teachers import TeacherSpec
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest
-from contracts.jobs import TeacherSpec
+from contracts.teachers import TeacherSpec
 
 from teacher_gateway.providers.base import Entry, Provider
 from teacher_gateway.providers.registry import Registry

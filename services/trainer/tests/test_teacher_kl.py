@@ -6,7 +6,8 @@ from collections.abc import Callable
 from itertools import product
 
 import pytest
-from contracts.jobs import JobSpec, TeacherKlSpec
+from contracts.jobs import JobSpec
+from contracts.teachers import TeacherKlSpec
 from contracts.trajectories import Trajectory
 from pytest_httpserver import HTTPServer
 from trainer.teacher_kl import TeacherKl

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 import structlog
-from contracts.jobs import TeacherKlSpec
+from contracts.teachers import TeacherKlSpec
 from contracts.trajectories import CONTEXT, Trajectory
 
 # One forward pass over one trajectory; a busy teacher queues it behind its generations.

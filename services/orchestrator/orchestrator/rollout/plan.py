@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from contracts.episodes import Purpose
-from contracts.jobs import JobSpec, TeacherSpec
+from contracts.jobs import JobSpec
 from contracts.manifests import Manifest
+from contracts.teachers import TeacherSpec
 from tasks.base import Question, Task
 
 from orchestrator.rollout.chat import StudentChat

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.errors import invalid
-from contracts.jobs import JobSpec, TeacherSpec
+from contracts.jobs import JobSpec
+from contracts.teachers import TeacherSpec
 
 FIELD = "teacher.provider"
 TUTOR_TASK = "materials"

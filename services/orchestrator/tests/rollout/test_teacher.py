@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest, GuidanceResponse, Turn
-from contracts.jobs import TeacherSpec
+from contracts.teachers import TeacherSpec
 from orchestrator.rollout.retries import RolloutError
 from orchestrator.rollout.teacher import Teacher
 

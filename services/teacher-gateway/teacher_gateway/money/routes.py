@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from contracts.budgets import Caps
 from contracts.errors import Problem
-from contracts.jobs import TeacherSpec
 from contracts.prompts import NAMES
+from contracts.teachers import TeacherSpec
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError

@@ -1,7 +1,7 @@
 """What each teacher costs and how much may be spent with its provider: the teachers file, then the price table."""
 
 from contracts.budgets import Caps
-from contracts.jobs import TeacherSpec
+from contracts.teachers import TeacherSpec
 
 from teacher_gateway.money.prices import FREE, Tariff, find_tariff
 from teacher_gateway.seams import Call

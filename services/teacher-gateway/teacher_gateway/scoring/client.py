@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import aiohttp
 from contracts.errors import Problem
-from contracts.jobs import TeacherSpec
+from contracts.teachers import TeacherSpec
 from pydantic import SecretStr
 from yarl import URL
 

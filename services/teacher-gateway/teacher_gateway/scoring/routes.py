@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 from contracts.errors import invalid
-from contracts.jobs import TeacherSpec
+from contracts.teachers import TeacherSpec
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
 
