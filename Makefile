@@ -40,8 +40,8 @@ test-vllm: setup  ## a job with real vLLM as local teacher, its scores and its l
 check: setup  ## format, lint, types, sizes: what CI runs before the tests
 	@tools/check.sh
 
-bench: setup  ## a benchmark by name: make bench NAME=generation
-	@$(BIN)/python benchmarks/$(NAME).py
+bench: setup  ## a benchmark by name: make bench NAME=trainer_step ARGS='--size 20M'
+	@$(BIN)/python benchmarks/$(NAME).py $(ARGS)
 
 base: setup  ## make the demo's base student anew
 	@$(BIN)/socratic student make-base materials --out models/materials-base --seed 0

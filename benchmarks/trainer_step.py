@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from contracts.jobs import TrainingSpec
 from contracts.trajectories import CONTEXT, Trajectory
+from peers.environments import trl_python
 from trainer.batch import Batch
 from trainer.methods.annotation import Annotation
 from trainer.microbatches import pack, unpack
@@ -82,7 +83,7 @@ def make_batch(policy: Policy, rollouts: int) -> tuple[Batch, Annotation]:
     logprobs_RT = [torch.zeros(len(draft.token_ids_T)).double().numpy() for draft in drafts]
     with torch.no_grad():
         for micro in pack(drafts, logprobs_RT, 4096):
-            unpack(micro, policy.logprobs(micro)[0], into_RT=logprobs_RT)
+            unpack(micro, policy.logprobs(micro.to(policy.crew.device))[0], into_RT=logprobs_RT)
     trajectories = [
         Trajectory(draft.token_ids_T, draft.attempt_T, values_T.tolist(), draft.version_T)
         for draft, values_T in zip(drafts, logprobs_RT, strict=True)
@@ -117,6 +118,7 @@ class Step:
     seconds: float
     cpu_seconds: float
     gradient_norm: float
+    peak_bytes: int = 0  # on the GPU, where there is one
 
 
 def our_step(learner: Learner, batch: Batch, annotation: Annotation) -> Step:
@@ -129,8 +131,8 @@ def our_step(learner: Learner, batch: Batch, annotation: Annotation) -> Step:
 class Peer:
     """TRL in a process of its own."""
 
-    def __init__(self, python: str, model: Path, rollouts: Path, batch: int) -> None:
-        command = [python, PEER, model, rollouts, "--tokenizer", TOKENIZER, "--batch", batch]
+    def __init__(self, python: Path, model: Path, rollouts: Path, batch: int, *flags: str) -> None:
+        command = [python, PEER, model, rollouts, "--tokenizer", TOKENIZER, "--batch", batch, *flags]
         self.process = subprocess.Popen(
             list(map(str, command)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -150,7 +152,7 @@ class Peer:
         self.process.wait()
 
 
-def fastest(python: str, model: Path, rollouts: Path, batches: list[int]) -> int:
+def fastest(python: Path, model: Path, rollouts: Path, batches: list[int]) -> int:
     """The micro-batch size in which TRL takes the least CPU, by one step of each."""
     if len(batches) == 1:
         return batches[0]
@@ -182,7 +184,7 @@ def measure(rounds: int, learner: Learner, batch: Batch, annotation: Annotation,
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trl-python", required=True, help="a Python that has trl; ours never installs it")
+    parser.add_argument("--trl-python", type=Path, help="a Python that has trl; without it, one is installed apart")
     parser.add_argument("--size", choices=sorted(SHAPES), default="1M")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rollouts", type=int, default=64, help="in a batch; a multiple of 8")
@@ -192,6 +194,7 @@ def main() -> None:
     parser.add_argument("--tokens-per-microbatch", type=int, default=2048)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    python = options.trl_python or trl_python()
     with tempfile.TemporaryDirectory() as directory:
         model, rollouts = Path(directory) / "model", Path(directory) / "rollouts.json"
         make_model(model, options.size)
@@ -200,8 +203,8 @@ def main() -> None:
         pairs = zip(batch.trajectories, annotation.advantages_RT, strict=True)
         rollouts.write_text(json.dumps([for_peer(*pair) for pair in pairs]))
         spec = TrainingSpec(steps=1000, warmup_steps=0, tokens_per_microbatch=options.tokens_per_microbatch)
-        chosen = fastest(options.trl_python, model, rollouts, options.trl_batch)
-        peer = Peer(options.trl_python, model, rollouts, chosen)
+        chosen = fastest(python, model, rollouts, options.trl_batch)
+        peer = Peer(python, model, rollouts, chosen)
         ratio = measure(options.rounds, Learner(policy, spec), batch, annotation, peer)
         peer.close()
     sys.stdout.write(

@@ -25,7 +25,7 @@ class FinishedRollouts(GRPOTrainer):  # type: ignore[misc]
 
     def __init__(self, tensors: dict[str, torch.Tensor], **options: Any) -> None:
         super().__init__(**options)
-        self.tensors = tensors
+        self.tensors = {name: tensor.to(self.accelerator.device) for name, tensor in tensors.items()}
         self.served = 0
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, torch.Tensor]:
@@ -54,6 +54,7 @@ class OnDemand(TrainerCallback):  # type: ignore[misc]
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
         if "grad_norm" in logs:
             line = {"seconds": self.seconds, "cpu_seconds": self.cpu_seconds, "gradient_norm": logs["grad_norm"]}
+            line["peak_bytes"] = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else 0
             sys.__stdout__.write(json.dumps(line) + "\n")  # type: ignore[union-attr]
             sys.__stdout__.flush()  # type: ignore[union-attr]
 
@@ -89,8 +90,10 @@ def main() -> None:
         "--tokenizer", type=Path, required=True, help="any tokenizer: TRL asks for one and never uses it"
     )
     parser.add_argument("--batch", type=int, required=True, help="per_device_train_batch_size")
+    parser.add_argument("--gpu", action="store_true", help="as TRL trains by default: bf16, layers recomputed")
     options = parser.parse_args()
-    torch.set_num_threads(1)
+    if not options.gpu:
+        torch.set_num_threads(1)
     with contextlib.redirect_stdout(sys.stderr):  # the trainer prints its own logs
         train(options)
 
@@ -116,13 +119,13 @@ def train(options: argparse.Namespace) -> None:
             save_strategy="no",
             report_to=[],
             disable_tqdm=True,
-            gradient_checkpointing=False,  # on by default; ours recomputes nothing here either
-            bf16=False,
-            use_cpu=True,
+            gradient_checkpointing=options.gpu,  # on by default; on the CPU ours recomputes nothing either
+            bf16=options.gpu,
+            use_cpu=not options.gpu,
         )
         FinishedRollouts(
             tensors,
-            model=AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32),
+            model=AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32),  # masters; bf16 by autocast
             reward_funcs=lambda completions, **_: [0.0] * len(completions),
             args=config,
             train_dataset=Dataset.from_list([{"prompt": "x"}] * count),
