@@ -2,7 +2,7 @@
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-browser screenshots test-sglang test-vllm test-compose check bench up down base env pin
+.PHONY: help setup demo test test-browser screenshots test-sglang test-vllm test-compose check bench up down base env pin audit
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,9 @@ check: setup  ## format, lint, types, sizes: what CI runs before the tests
 
 bench: setup  ## a benchmark by name: make bench NAME=trainer_step ARGS='--size 20M'
 	@$(BIN)/python benchmarks/$(NAME).py $(ARGS)
+
+audit: setup  ## known vulnerabilities of what is installed (asks PyPI)
+	@tools/audit.sh
 
 base: setup  ## make the demo's base student anew
 	@$(BIN)/socratic student make-base materials --out models/materials-base --seed 0

@@ -8,7 +8,7 @@ secret() { python3 -c 'import secrets; print(secrets.token_urlsafe(32))'; }
 umask 077
 while IFS= read -r line; do
   case $line in
-    REDIS_PASSWORD=|STUDENT_ADMIN_KEY=|GRAFANA_ADMIN_PASSWORD=) echo "$line$(secret)" ;;
+    REDIS_PASSWORD=|SERVICE_KEY=|STUDENT_API_KEY=|STUDENT_ADMIN_KEY=|GRAFANA_ADMIN_PASSWORD=) echo "$line$(secret)" ;;
     *) echo "$line" ;;
   esac
 done <.env.example >"$target"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -112,7 +113,8 @@ class ComposeSystem:
         return f"http://{self.compose('port', service, str(port)).strip()}"
 
     def client(self) -> Client:
-        return Client(self.address("orchestrator", 8000))
+        (key,) = re.findall(r"^SERVICE_KEY=(\S+)$", self.environment.read_text(), re.M)
+        return Client(self.address("orchestrator", 8000), key)
 
 
 @cache

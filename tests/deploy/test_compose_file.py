@@ -52,8 +52,9 @@ def test_the_environment_is_made_once_with_secrets_of_its_own(tmp_path: Path) ->
         first = made.read_text()
     assert made.read_text() == first
     assert made.stat().st_mode & 0o077 == 0
-    secrets = re.findall(r"^(?:REDIS_PASSWORD|STUDENT_ADMIN_KEY|GRAFANA_ADMIN_PASSWORD)=(\S{32,})$", first, re.M)
-    assert len(set(secrets)) == 3
+    names = "REDIS_PASSWORD|SERVICE_KEY|STUDENT_API_KEY|STUDENT_ADMIN_KEY|GRAFANA_ADMIN_PASSWORD"
+    secrets = re.findall(rf"^(?:{names})=(\S{{32,}})$", first, re.M)
+    assert len(set(secrets)) == 5
 
 
 @pytest.mark.parametrize("name", sorted(COMPOSE["services"]))

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -13,7 +13,8 @@ from contracts.events import Event, StatusChanged, decode_event
 from contracts.jobs import JobSpec
 from contracts.records import EvaluationRecord, StepRecord
 from contracts.statuses import TERMINAL, JobStatus
-from contracts.views import Checkpoint, Job, Page
+from contracts.trials import EpisodeRequest
+from contracts.views import Checkpoint, Job, MetricSeries, Model, Page, Series
 from pydantic import TypeAdapter
 
 from socratic.problems import raise_for_problem, unreachable
@@ -21,6 +22,8 @@ from socratic.sse import messages
 
 # Creating a job reads its data and loads a tokenizer; everything else is quicker.
 REQUEST_SECONDS = 60.0
+# The longest deadline of a trial, and the time to load a tokenizer before it.
+TRIAL_SECONDS = 360.0
 # The stream sends a comment at least every 15 s (fastapi.sse); silence beyond that is a dead connection.
 STREAM_SILENCE_SECONDS = 45.0
 # An orchestrator that was killed is back within seconds.
@@ -43,10 +46,11 @@ class JobEvent:
 class Client:
     """One orchestrator. Every method raises contracts.errors.Problem, with the server's field and fix."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, api_key: str | None = None) -> None:
         self.url = url.rstrip("/")
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         # A proxy of the environment is for the outer world, not for the stack next door.
-        self._http = httpx2.Client(base_url=self.url, timeout=REQUEST_SECONDS, trust_env=False)
+        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=REQUEST_SECONDS, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +87,12 @@ class Client:
         """End a job; a 409 Problem when it has ended by itself."""
         return Job.model_validate(self._post(f"/v1/jobs/{job_id}/cancel"))
 
+    def clone(self, source_job_id: str, overrides: dict[str, Any], idempotency_key: str | None = None) -> Job:
+        """A new job of another one's spec; `overrides` is a JSON merge patch of it: {"training": {"steps": 200}}."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        body = {"source_job_id": source_job_id, "overrides": overrides}
+        return Job.model_validate(self._post("/v1/jobs", body, headers=headers))
+
     def pause(self, job_id: str) -> Job:
         """Stop a running job at its next clean point; a 409 Problem when it does not run."""
         return Job.model_validate(self._post(f"/v1/jobs/{job_id}/pause"))
@@ -112,6 +122,25 @@ class Client:
     def episode(self, episode_id: str) -> dict[str, Any]:
         """One episode: its question, its dialogue, and every attempt with tokens and policy versions."""
         found: dict[str, Any] = self._get(f"/v1/episodes/{episode_id}")
+        return found
+
+    def try_episode(self, request: EpisodeRequest) -> dict[str, Any]:
+        """One episode now, in the shape of `episode`; nothing of it is kept."""
+        found: dict[str, Any] = self._post("/v1/episodes", request.model_dump(mode="json"), timeout=TRIAL_SECONDS)
+        return found
+
+    def metrics(self, job_id: str, names: Sequence[str] = (), points: int = 1000) -> dict[str, Series]:
+        """Curves by name, such as `unassisted_accuracy` or `evaluation.guided_accuracy`; default: all."""
+        params = {"points": str(points)} | ({"names": ",".join(names)} if names else {})
+        return MetricSeries.model_validate(self._get(f"/v1/jobs/{job_id}/metrics", params)).series
+
+    def models(self) -> list[Model]:
+        """The students that a job can name."""
+        return self._all("/v1/models", Model)
+
+    def teachers(self) -> list[dict[str, Any]]:
+        """The teachers that a job can name, each with whether it is available."""
+        found: list[dict[str, Any]] = self._get("/v1/teachers")["data"]
         return found
 
     def tasks(self) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -13,6 +13,7 @@ class ClientSettings(BaseSettings):
 
     home: Path = Field(Path(".socratic"), description="State directory: Redis' files, logs, jobs' data, stack.json.")
     url: str | None = Field(None, description="An orchestrator to talk to, instead of the stack of SOCRATIC_HOME.")
+    api_key: SecretStr | None = Field(None, description="API key of the orchestrator, where it wants one.")
     redis_url: str | None = Field(
         None, validation_alias="REDIS_URL", description="A Redis that already runs; without it the stack starts one."
     )

@@ -1,6 +1,6 @@
 """The one shape of every HTTP service: problems, request ids, health, metrics."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from contracts.errors import Problem
@@ -10,7 +10,9 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from starlette.exceptions import HTTPException
 
+from servicekit.guard import Guard
 from servicekit.observation import Observation, problem_response
+from servicekit.settings import GuardedSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Readiness = Callable[[], Awaitable[str | None]]
@@ -22,13 +24,18 @@ def create_service(
     registry: CollectorRegistry,
     lifespan: Lifespan | None = None,
     readiness: Readiness | None = None,
+    guard: GuardedSettings | None = None,
+    open_paths: Collection[str] = (),
 ) -> FastAPI:
     """An app with `/healthz`, `/readyz`, `/metrics`, request ids and RFC 9457 problems.
 
-    `readiness` returns None when the service can take work, else the reason why it cannot (answered as 503).
+    `readiness` returns None when the service can take work, else the reason why it cannot (answered as 503). `guard`
+    has the keys and bounds of its routes; without it all are open. `open_paths`: see Guard.
     """
     app = FastAPI(title=f"SocraticPO {name}", version="1", lifespan=lifespan)
     ProcessCollector(registry=registry)
+    if guard is not None:
+        app.add_middleware(Guard, settings=guard, open_paths=open_paths)
     app.add_middleware(Observation, service=name, registry=registry)
     add_problem_handlers(app)
     app.include_router(operations_router(registry, readiness))
@@ -74,7 +81,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status_code, "http_error")
         return problem_response(Problem(error.status_code, code, str(error.detail)), request)
 
 

@@ -56,7 +56,7 @@ def build_app(settings: OrchestratorSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sender = ChunkSender(settings.redis_url)
         async with aiohttp.ClientSession() as session:
-            neighbours = Neighbours(session, settings.student_urls, settings.gateway_url)
+            neighbours = Neighbours(session, settings)
             validator, checkpoints = Validator(settings, neighbours), CheckpointShelf(settings.data_root)
             texts = TokenTexts(settings.model_roots)
             trials = Trials(settings, validator, neighbours)
@@ -81,7 +81,7 @@ def build_app(settings: OrchestratorSettings) -> FastAPI:
             return f"Redis does not answer: {error or 'time-out'}"
         return None
 
-    app = create_service("orchestrator", ROUTERS, registry, lifespan, readiness)
+    app = create_service("orchestrator", ROUTERS, registry, lifespan, readiness, settings, ui.OPEN_PATHS)
     app.add_exception_handler(RedisError, on_redis_error)
     return app
 

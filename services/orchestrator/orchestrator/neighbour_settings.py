@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
 
@@ -15,6 +15,7 @@ class NeighbourSettings(BaseSettings):
         min_length=1,
         description="JSON list: the student engine's replicas (SGLang's HTTP API), or one router before them.",
     )
+    student_api_key: SecretStr | None = Field(None, description="API key of the student engine's replicas.")
     gateway_url: str = Field("http://127.0.0.1:8001", description="Teacher gateway.")
     model_roots: list[Path] = Field(
         default_factory=lambda: [Path()],

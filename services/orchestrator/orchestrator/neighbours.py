@@ -1,11 +1,12 @@
 """What the orchestrator asks the teacher gateway and the student engine before it accepts a job."""
 
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import aiohttp
 from contracts.errors import Problem
+
+from orchestrator.settings import OrchestratorSettings
 
 # Both answer from memory within milliseconds; a user waits for this.
 NEIGHBOUR_TIMEOUT = aiohttp.ClientTimeout(total=5.0)
@@ -15,10 +16,11 @@ RETRY_AFTER_SECONDS = 5
 class Neighbours:
     """HTTP clients of the two services; raises 503 Problems with Retry-After when they do not answer."""
 
-    def __init__(self, session: aiohttp.ClientSession, student_urls: Sequence[str], gateway_url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, settings: OrchestratorSettings) -> None:
         self.session = session
-        self.student_urls = [url.rstrip("/") for url in student_urls]
-        self.gateway_url = gateway_url.rstrip("/")
+        self.student_urls = [url.rstrip("/") for url in settings.student_urls]
+        self.gateway_url = settings.gateway_url.rstrip("/")
+        self.keys = {"student_engine": settings.student_api_key, "teacher_gateway": settings.service_key}
 
     async def teachers(self) -> dict[str, dict[str, Any]]:
         """The gateway's built-in providers and named teachers, each with `available` and `detail`."""
@@ -40,7 +42,7 @@ class Neighbours:
         body = {"teacher": teacher, "plans": plans}
         url = f"{self.gateway_url}/v1/forecast"
         try:
-            async with self.session.post(url, json=body, timeout=NEIGHBOUR_TIMEOUT) as response:
+            async with self.session.post(url, json=body, **self._options("teacher_gateway")) as response:
                 found: dict[str, Any] | None = await response.json() if response.status == 200 else None
                 return found
         except (aiohttp.ClientError, TimeoutError, ValueError):
@@ -58,10 +60,15 @@ class Neighbours:
         answer = await self._get("student_engine", f"{url}/model_info")
         return str(answer.get("model_path", ""))
 
+    def _options(self, name: str) -> dict[str, Any]:
+        key = self.keys[name]
+        headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+        return {"timeout": NEIGHBOUR_TIMEOUT, "headers": headers}
+
     async def _get(self, name: str, url: str) -> dict[str, Any]:
         title = f"The {name.replace('_', ' ')}"
         try:
-            async with self.session.get(url, timeout=NEIGHBOUR_TIMEOUT) as response:
+            async with self.session.get(url, **self._options(name)) as response:
                 if response.status != 200:
                     detail = f"{title} answered {response.status}; try again when it is ready."
                     raise Problem(503, f"{name}_not_ready", detail, retry_after=RETRY_AFTER_SECONDS)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
-from servicekit.settings import ServiceSettings
+from servicekit.settings import GuardedSettings
 
 from orchestrator.neighbour_settings import NeighbourSettings
 
 
-class OrchestratorSettings(NeighbourSettings, ServiceSettings):
+class OrchestratorSettings(NeighbourSettings, GuardedSettings):
     """What the API reads beside its neighbours: where it listens, and how long to wait for a component."""
 
     model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", extra="forbid", frozen=True)

@@ -103,11 +103,14 @@ class Trials:
         from orchestrator.rollout.teacher import Teacher
         from orchestrator.rollout.verification import Verification
 
-        verification = Verification(self.settings.data_roots)
+        settings = self.settings
+        verification = Verification(settings.data_roots)
         try:
             async with open_session() as session:
-                student = ServedStudent(session, Replicas(self.settings.student_urls[:1], no_rotation))
-                yield Parties(student, Teacher(session, self.settings.gateway_url), verification)
+                student = ServedStudent(
+                    session, Replicas(settings.student_urls[:1], no_rotation), settings.student_api_key
+                )
+                yield Parties(student, Teacher(session, settings.gateway_url, settings.service_key), verification)
         finally:
             await verification.close()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
-from servicekit.settings import ServiceSettings
+from servicekit.settings import EXPOSED, ServiceSettings, is_loopback
 
 
 class InferenceSettings(ServiceSettings):
@@ -36,6 +36,12 @@ class InferenceSettings(ServiceSettings):
     )
     api_key: str = Field("", description="Bearer key of the generation routes; empty means none.")
     admin_api_key: str = Field("", description="Bearer key of the routes that change the engine; empty: api_key.")
+
+    def exposure_fault(self) -> str | None:
+        """Beyond loopback it needs a key: whoever reaches the routes could use, or change, what is served."""
+        if self.api_key or is_loopback(self.host):
+            return None
+        return EXPOSED.format(host=self.host, names="API_KEY (and ADMIN_API_KEY)")
 
     def roots(self) -> list[Path]:
         """Resolved directories from which weights may be loaded."""

@@ -57,4 +57,4 @@ def create_app(settings: GatewaySettings, environment: Mapping[str, str] | None 
             app.state.gateway = Gateway(Staff(registry, file.teachers), gates, template, metrics, seams)
             yield
 
-    return create_service("teacher-gateway", ROUTERS, metrics_registry, lifespan)
+    return create_service("teacher-gateway", ROUTERS, metrics_registry, lifespan, guard=settings)

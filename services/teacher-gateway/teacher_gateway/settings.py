@@ -4,12 +4,12 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
-from servicekit.settings import ServiceSettings
+from servicekit.settings import GuardedSettings
 
 from teacher_gateway.addresses import base_url_fault
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(GuardedSettings):
     """Where the teachers are and what opens them."""
 
     model_config = SettingsConfigDict(env_prefix="TEACHER_GATEWAY_", hide_input_in_errors=True)

@@ -12,7 +12,7 @@ def main() -> None:
     """Read the settings and serve until told to stop."""
     settings = parse_settings(TutorSettings, "tutor", "The materials task's tutor behind the OpenAI chat API.")
     configure_logs("tutor", settings.log_level, settings.log_format)
-    serve(create_app(), settings)
+    serve(create_app(settings), settings)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
-from servicekit.settings import ServiceSettings
+from servicekit.settings import GuardedSettings
 
 
-class TutorSettings(ServiceSettings):
+class TutorSettings(GuardedSettings):
     """Where the tutor listens."""
 
     model_config = SettingsConfigDict(env_prefix="TUTOR_")

@@ -41,7 +41,8 @@ def orchestrator_url(context: typer.Context, url: str | None) -> str:
 
 def client_of(context: typer.Context, url: str | None) -> Client:
     """A client of that orchestrator."""
-    return Client(orchestrator_url(context, url))
+    key = settings_of(context).api_key
+    return Client(orchestrator_url(context, url), key.get_secret_value() if key else None)
 
 
 def show_rows(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import aiohttp
+from pydantic import SecretStr
 
 from orchestrator.rollout.retries import Unavailable
 
@@ -31,10 +32,18 @@ def open_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=TIMEOUT)
 
 
-async def post(session: aiohttp.ClientSession, url: str, body: bytes, unreachable: str) -> Reply:
+def bearer(key: SecretStr | None) -> dict[str, str]:
+    """The headers that show a key; none without one."""
+    return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+
+
+async def post(
+    session: aiohttp.ClientSession, url: str, body: bytes, unreachable: str, key: SecretStr | None = None
+) -> Reply:
     """Raises Unavailable with the code `unreachable` when there is no whole answer."""
+    headers = {"Content-Type": "application/json", **bearer(key)}
     try:
-        async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as response:
+        async with session.post(url, data=body, headers=headers) as response:
             return Reply(response.status, await response.read(), _seconds(response.headers.get("Retry-After")))
     except (aiohttp.ClientError, OSError) as error:
         raise Unavailable(unreachable, f"{url} did not answer: {error or type(error).__name__}") from error

@@ -9,6 +9,7 @@ import aiohttp
 import msgspec
 from contracts.episodes import VersionSpan
 from contracts.policies import engine_version, parse_engine_version
+from pydantic import SecretStr
 
 from orchestrator.rollout.http_client import Reply, post
 from orchestrator.rollout.replicas import STALE_POLICY, Replicas
@@ -78,8 +79,9 @@ _decoder = msgspec.json.Decoder(_Generated)
 class Student:
     """Client of the engine's replicas."""
 
-    def __init__(self, session: aiohttp.ClientSession, replicas: Replicas) -> None:
+    def __init__(self, session: aiohttp.ClientSession, replicas: Replicas, key: SecretStr | None = None) -> None:
         self.session = session
+        self.key = key
         self.replicas = replicas
 
     async def answer(
@@ -109,7 +111,7 @@ class Student:
         """One request to one replica. Raises RolloutError."""
         started = time.perf_counter()
         with self.replicas.sending(url):
-            reply = await post(self.session, f"{url}/generate", body, "engine_unreachable")
+            reply = await post(self.session, f"{url}/generate", body, "engine_unreachable", self.key)
         return read_answer(reply, policy, time.perf_counter() - started)
 
 

@@ -55,6 +55,11 @@ def _read_tokenizer(model_dir: Path, **options: bool) -> Any:
         return AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError, StrictDataclassError) as error:
         raise _unfit(f"the tokenizer in {model_dir} cannot be loaded: {error}") from error
+    except Exception as error:
+        # The tokenizers library raises the bare class for a file that it does not understand.
+        if type(error) is not Exception:
+            raise
+        raise _unfit(f"the tokenizer in {model_dir} cannot be loaded: {error}; export it again") from error
 
 
 def _end_token_ids(model_dir: Path, config: dict[str, Any], tokenizer: Any) -> frozenset[int]:

@@ -3,7 +3,7 @@
 import aiohttp
 import msgspec
 from contracts.guidance import GuidanceRequest, GuidanceResponse
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from orchestrator.rollout.http_client import Reply, post
 from orchestrator.rollout.retries import BudgetExhausted, RolloutError, Unavailable, ask_until
@@ -20,8 +20,9 @@ class _Problem(msgspec.Struct):
 class Teacher:
     """Client of the gateway."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, key: SecretStr | None = None) -> None:
         self.session = session
+        self.key = key
         self.url = f"{url.rstrip('/')}/v1/guidance"
 
     async def guide(self, request: GuidanceRequest, deadline: float) -> GuidanceResponse:
@@ -33,7 +34,7 @@ class Teacher:
         body = request.model_dump_json().encode()
 
         async def ask() -> GuidanceResponse:
-            return read_guidance(await post(self.session, self.url, body, "gateway_unreachable"))
+            return read_guidance(await post(self.session, self.url, body, "gateway_unreachable", self.key))
 
         return await ask_until(deadline, ask)
 

@@ -10,6 +10,8 @@ from starlette.types import Scope
 
 STATIC = Path(__file__).parent / "static"
 VIEWS = ["/", "/new", "/compare", "/teachers", "/jobs/{path:path}", "/episodes/{path:path}"]
+# Pages and scripts hold no data: they ask the API for it, with the user's key.
+OPEN_PATHS = ["/", "/new", "/compare", "/teachers", "/jobs/", "/episodes/", "/static/"]
 # Nothing inline, nothing from elsewhere, and no string ever becomes markup: what a model wrote stays text.
 HEADERS = {
     "Content-Security-Policy": "; ".join(

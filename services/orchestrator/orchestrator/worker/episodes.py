@@ -50,8 +50,10 @@ class Episodes:
             batches=Batches(redis),
             contexts=JobContexts(Store(redis), settings.model_roots, settings.data_roots),
             parties=Parties(
-                student=Student(session, Replicas(settings.student_urls, self.store.rotation)),
-                teacher=Teacher(session, settings.gateway_url),
+                student=Student(
+                    session, Replicas(settings.student_urls, self.store.rotation), settings.student_api_key
+                ),
+                teacher=Teacher(session, settings.gateway_url, settings.service_key),
                 verification=verification,
             ),
             slots=asyncio.Semaphore(settings.worker_episodes),

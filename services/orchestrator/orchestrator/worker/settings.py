@@ -1,6 +1,6 @@
 """Settings of a rollout worker."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from orchestrator.neighbour_settings import NeighbourSettings
@@ -13,6 +13,7 @@ class WorkerSettings(NeighbourSettings):
 
     worker_episodes: int = Field(512, ge=1, le=65536, description="Most episodes in flight in this process.")
     host: str = Field("127.0.0.1", description="Address of /metrics; loopback unless you mean to open it.")
+    service_key: SecretStr | None = Field(None, min_length=16, description="Key that opens the teacher gateway.")
     worker_port: int = Field(8004, ge=0, le=65535, description="TCP port of /metrics; 0 takes any free one.")
     log_level: str = Field("info", description="debug, info, warning or error.")
     log_format: str = Field("json", pattern="^(json|text)$", description="`json` for machines, `text` for people.")

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from contracts.errors import Problem
 from orchestrator.neighbours import Neighbours
+from orchestrator.settings import OrchestratorSettings
 
 
 def refused(api, store, body, field, *words, status=422):
@@ -132,7 +133,8 @@ def test_a_neighbour_that_fails_is_a_503_with_retry_after(api, store, job_body, 
 
 async def test_a_neighbour_that_is_not_there_is_a_503():
     async with aiohttp.ClientSession() as session:
-        neighbours = Neighbours(session, "http://127.0.0.1:1", "http://127.0.0.1:1/")
+        settings = OrchestratorSettings(student_urls=["http://127.0.0.1:1"], gateway_url="http://127.0.0.1:1/")
+        neighbours = Neighbours(session, settings)
         with pytest.raises(Problem, match=r"http://127\.0\.0\.1:1/v1/teachers") as gateway:
             await neighbours.teachers()
         with pytest.raises(Problem, match="is it running") as engine:
@@ -140,3 +142,13 @@ async def test_a_neighbour_that_is_not_there_is_a_503():
     assert (gateway.value.status, gateway.value.code) == (503, "teacher_gateway_unreachable")
     assert (engine.value.status, engine.value.code) == (503, "student_engine_unreachable")
     assert gateway.value.retry_after == engine.value.retry_after == 5
+
+
+@pytest.mark.parametrize("model", [{"type": "none-such"}, {"type": "BPE", "vocab": 3, "merges": []}, None])
+def test_a_tokenizer_that_the_library_does_not_understand_names_the_student(
+    api, store, job_body, model_root, neighbours, model
+):
+    path = model_root / "student" / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    path.write_text(json.dumps({**tokenizer, "model": model}))
+    assert "tokenizer" in refused(api, store, job_body(), "student.model").json()["detail"]

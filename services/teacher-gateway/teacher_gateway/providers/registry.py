@@ -41,7 +41,7 @@ def create_registry(
 ) -> Registry:
     """One entry per provider; `session` carries the requests of those that speak OpenAI's chat API."""
     missing = file.missing_keys(environment)
-    chat = ChatClient(session, KeyRing(settings.api_keys))
+    chat = ChatClient(session, KeyRing(settings.api_keys | _tutor_key(settings)))
     registry = {
         "tutor": Entry(_tutor(settings, chat), settings.tutor_url or "Set TEACHER_GATEWAY_TUTOR_URL to have a tutor."),
         "openai_compatible": Entry(OpenAICompatible(chat), "Any OpenAI chat API; the job names base_url and model."),
@@ -93,6 +93,13 @@ def _ring(base_url: str, key: str | None) -> KeyRing:
 
 def _where(settings: ProviderSettings) -> str:
     return settings.kind + (f" at {canonical(settings.base_url)}" if settings.base_url else "")
+
+
+def _tutor_key(settings: GatewaySettings) -> dict[str, SecretStr]:
+    """The services' own key opens the tutor; no job can name another address for it."""
+    if settings.tutor_url is None or settings.service_key is None:
+        return {}
+    return {f"{settings.tutor_url.rstrip('/')}/v1": settings.service_key}
 
 
 def _tutor(settings: GatewaySettings, chat: ChatClient) -> Provider | None:

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# pip-audit in an environment of its own, so that it is no dependency of ours. Exit 1 when an advisory is found.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+[ -x .audit/bin/pip-audit ] || { python3 -m venv .audit && .audit/bin/pip install -q pip-audit; }
+.venv/bin/python -m pip freeze --exclude-editable | grep -v ' @ ' > .audit/requirements.txt
+.audit/bin/pip-audit --requirement .audit/requirements.txt --no-deps --disable-pip --progress-spinner off
+echo "audit: ok"
