@@ -2,8 +2,9 @@
 
     python -m tasks.judge
 
-Reads one JSON object a line: `{"task": {"name", "options", "data_roots"}, "question": {...}, "answer_text": "..."}`.
-Writes `{"outcome": "correct"}`, or `{"error": "..."}` where the code of the task failed. Ends with its input.
+Reads a JSON list a line, of `{"task": {"name", "options", "data_roots"}, "question": {}, "answer_text": "..."}`, or
+of a task alone, which is then loaded. Writes a list a line: of `{"outcome": "correct"}`, of `{"error": "..."}` where the
+task's own code failed, of `{}` for a task that was loaded. Ends with its input.
 """
 
 import json
@@ -19,7 +20,7 @@ from contracts.errors import Problem
 from tasks.base import Question, Task
 from tasks.registry import create_task
 
-# Twice what the parent waits for one answer: a judge that lost its parent ends by itself all the same.
+# Twice what the parent waits at most: a judge that lost its parent ends by itself all the same.
 LAST_RESORT_SECONDS = 120
 # A check needs megabytes; a hostile answer must not take the machine's memory.
 MEMORY_BYTES = 4 * 2**30
@@ -30,9 +31,9 @@ def serve(requests: TextIO, replies: TextIO) -> None:
     """Answer every line, in order."""
     for line in requests:
         signal.alarm(LAST_RESORT_SECONDS)
-        reply = judge(json.loads(line))
+        verdicts = [judge(request) for request in json.loads(line)]
         signal.alarm(0)
-        replies.write(json.dumps(reply) + "\n")
+        replies.write(json.dumps(verdicts) + "\n")
         replies.flush()
 
 
@@ -40,6 +41,8 @@ def judge(request: dict[str, Any]) -> dict[str, str]:
     """The verdict on one answer; a failure of the task's code is told, not raised."""
     try:
         task = task_of(json.dumps(request["task"]))
+        if "question" not in request:
+            return {}
         return {"outcome": task.verify(Question(**request["question"]), request["answer_text"]).outcome}
     except Problem as problem:
         return {"error": problem.detail}

@@ -41,10 +41,10 @@ def test_the_installed_task_is_made_and_shown(environment: dict[str, str]) -> No
 
 def test_a_judge_checks_its_answers(environment: dict[str, str]) -> None:
     answers = ["it is <answer>5</answer>", "<answer>6</answer>", "five"]
-    lines = "".join(json.dumps({**REQUEST, "answer_text": answer}) + "\n" for answer in answers)
+    line = json.dumps([{**REQUEST, "answer_text": answer} for answer in answers]) + "\n"
     judge = [sys.executable, "-P", "-m", "tasks.judge"]
-    done = subprocess.run(judge, env=environment, input=lines, check=True, capture_output=True, text=True, timeout=60)
-    assert [json.loads(reply)["outcome"] for reply in done.stdout.splitlines()] == ["correct", "wrong", "malformed"]
+    done = subprocess.run(judge, env=environment, input=line, check=True, capture_output=True, text=True, timeout=60)
+    assert [verdict["outcome"] for verdict in json.loads(done.stdout)] == ["correct", "wrong", "malformed"]
 
 
 def test_it_is_short() -> None:

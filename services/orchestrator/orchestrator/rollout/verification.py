@@ -1,7 +1,7 @@
 """Answers are checked in processes of their own, under a deadline: no answer can hold the episodes up.
 
-Answers wait in line for a judge; the one at the head has VERIFY_SECONDS. Past that its judge is killed, it is
-`unverified`, and those behind it go to the next judge.
+Answers that wait together go to a judge together. A judge that does not answer in time is killed, and its answers are
+checked again one by one: the one that it hung on is `unverified`, the others get their verdicts.
 """
 
 import asyncio
@@ -10,10 +10,11 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 from contracts.episodes import Outcome
 from contracts.jobs import TaskSpec
@@ -25,38 +26,63 @@ VERIFY_SECONDS = 10.0
 START_SECONDS = 60.0
 # Enough that a slow answer leaves the others a judge; each takes some 20 MiB.
 JUDGES = 2
+# One exchange with a judge costs more than many letters; symbolic results must fit into VERIFY_SECONDS together.
+BATCH_ANSWERS = 32
 LINE_BYTES = 2**26
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """An answer whose outcome somebody waits for; `task` is the JSON of its task."""
+
+    task: str
+    question_id: str
+    request: dict[str, Any]
+    outcome: "asyncio.Future[Outcome]"
+
+    def settle(self, reply: dict[str, Any]) -> None:
+        """Tell who waits, if they still do."""
+        if "error" in reply:
+            log.warning("answer_unverified", question_id=self.question_id, cause=reply["error"])
+        if not self.outcome.done():
+            self.outcome.set_result(reply.get("outcome", "unverified"))
+
+
 class Judge:
-    """One process, started when it is needed and again after it was killed."""
+    """One process (`tasks.judge`), started when it is needed and again after it was killed."""
 
     def __init__(self) -> None:
         self.process: Process | None = None
         self.known: set[str] = set()  # tasks that this process has loaded
 
-    async def ask(self, task: str, line: bytes) -> dict[str, str]:
-        """One reply. Raises TimeoutError when it takes too long, ValueError or OSError when the process broke off.
-
-        Each of these ends the process, and so does a cancelled wait: its reply would be taken for the next one.
-        """
+    async def ask(self, batch: Sequence[Waiting]) -> list[dict[str, Any]]:
+        """A reply to each. Raises TimeoutError when they take too long, ValueError or OSError when the process broke
+        off; either ends the process."""
+        tasks = {waiting.task: {"task": waiting.request["task"]} for waiting in batch}
         try:
-            async with asyncio.timeout(VERIFY_SECONDS if task in self.known else START_SECONDS):
-                process = self.process or await self.start()
-                assert process.stdin is not None
-                assert process.stdout is not None
-                process.stdin.write(line)
-                await process.stdin.drain()
-                reply: dict[str, str] = json.loads(await process.stdout.readline())
-        except (OSError, ValueError, TimeoutError, asyncio.CancelledError):
+            for task in tasks.keys() - self.known:
+                await self.exchange([tasks[task]], START_SECONDS)
+                self.known.add(task)
+            return await self.exchange([waiting.request for waiting in batch], VERIFY_SECONDS)
+        except (OSError, ValueError, TimeoutError):
             await self.end()
             raise
-        self.known.add(task)
-        return reply
+
+    async def exchange(self, requests: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
+        """One line to the process and one back."""
+        async with asyncio.timeout(seconds):
+            process = self.process or await self.start()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(msgspec.json.encode(requests) + b"\n")
+            await process.stdin.drain()
+            replies: list[dict[str, Any]] = json.loads(await process.stdout.readline())
+            return replies
 
     async def start(self) -> Process:
+        """Start the process."""
         command = (sys.executable, "-P", "-m", "tasks.judge")
         self.process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, limit=LINE_BYTES)
         return self.process
@@ -71,32 +97,46 @@ class Judge:
 
 
 class Verification:
-    """The judges of one worker process."""
+    """The judges of one worker process; made on its event loop."""
 
     def __init__(self, data_roots: Sequence[Path]) -> None:
         self.data_roots = [str(root) for root in data_roots]
-        self.idle: asyncio.Queue[Judge] = asyncio.Queue()
+        self.queue: asyncio.Queue[Waiting] = asyncio.Queue()
         self.judges = [Judge() for _ in range(JUDGES)]
-        for judge in self.judges:
-            self.idle.put_nowait(judge)
+        self.sittings = [asyncio.create_task(self._sit(judge)) for judge in self.judges]
 
     async def check(self, spec: TaskSpec, question: Question, answer_text: str) -> Outcome:
-        """The outcome of an answer; `unverified` when its check took too long, crashed, or ended its process."""
-        task: dict[str, Any] = {"name": spec.name, "options": dict(spec.options), "data_roots": self.data_roots}
-        request = {"task": task, "question": asdict(question), "answer_text": answer_text}
-        judge = await self.idle.get()
-        try:
-            reply = await judge.ask(json.dumps(task), json.dumps(request).encode() + b"\n")
-        except (OSError, ValueError, TimeoutError) as error:
-            reply = {"error": f"the check ended without a verdict ({type(error).__name__})"}
-        finally:
-            self.idle.put_nowait(judge)
-        if "error" in reply:
-            log.warning("answer_unverified", question_id=question.id, cause=reply["error"])
-            return "unverified"
-        return reply["outcome"]  # type: ignore[return-value]
+        """The outcome of an answer; `unverified` when its check took too long, raised, or ended its process."""
+        task = {"name": spec.name, "options": dict(spec.options), "data_roots": self.data_roots}
+        request = {"task": task, "question": question, "answer_text": answer_text}
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.queue.put_nowait(Waiting(json.dumps(task), question.id, request, outcome))
+        return await outcome
 
     async def close(self) -> None:
         """End every process."""
+        for sitting in self.sittings:
+            sitting.cancel()
+        await asyncio.wait(self.sittings)
         for judge in self.judges:
             await judge.end()
+
+    async def _sit(self, judge: Judge) -> None:
+        while True:
+            batch = [await self.queue.get()]
+            while len(batch) < BATCH_ANSWERS and not self.queue.empty():
+                batch.append(self.queue.get_nowait())
+            await decide(judge, batch)
+
+
+async def decide(judge: Judge, batch: Sequence[Waiting]) -> None:
+    """Settle every answer of the batch: together, or one by one where that fails."""
+    try:
+        for waiting, reply in zip(batch, await judge.ask(batch), strict=True):
+            waiting.settle(reply)
+    except (OSError, ValueError, TimeoutError) as error:
+        if len(batch) == 1:
+            batch[0].settle({"error": f"the check ended without a verdict ({type(error).__name__})"})
+            return
+        for waiting in batch:
+            await decide(judge, [waiting])

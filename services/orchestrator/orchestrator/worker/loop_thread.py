@@ -6,6 +6,8 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+import uvloop
+
 Result = TypeVar("Result")
 
 # What still runs at the end has been cancelled and only gives its lease back.
@@ -16,7 +18,7 @@ class LoopThread:
     """Runs coroutines of many threads on one loop."""
 
     def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
+        self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, name="episodes", daemon=True)
         self.thread.start()
 

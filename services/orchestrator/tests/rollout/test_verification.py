@@ -8,7 +8,7 @@ import psutil
 import pytest
 from contracts.jobs import TaskSpec
 from orchestrator.rollout import verification as rules
-from orchestrator.rollout.verification import Verification
+from orchestrator.rollout.verification import BATCH_ANSWERS, JUDGES, Verification
 from tasks.base import Question
 
 # An installed package that offers the task `obedient`, whose check does what the answer says.
@@ -51,7 +51,8 @@ async def obedient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     (metadata / "entry_points.txt").write_text("[socratic.tasks]\nobedient = obedient:KIND\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     opened = Verification([])
-    await asyncio.gather(*[opened.check(SPEC, QUESTION, "right") for _ in opened.judges])  # both have loaded the task
+    # Enough for every judge, so that each has loaded the task.
+    await asyncio.gather(*[opened.check(SPEC, QUESTION, "right") for _ in range(2 * JUDGES * BATCH_ANSWERS)])
     yield opened
     await opened.close()
 
