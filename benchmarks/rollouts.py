@@ -144,6 +144,11 @@ def measure(redis_url: str, stub_url: str, in_flight: int, rounds: int) -> float
     return rate / most
 
 
+def show(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256, 1024, 4096])
@@ -164,7 +169,7 @@ def main() -> None:
             for process in (stub, server):
                 process.terminate()
                 process.wait(30)
-    print(f"rollouts: ratio {min(ratios):.2f} (goal {GOAL}), against plain aiohttp, the worst of {options.in_flight}")
+    show(f"rollouts: ratio {min(ratios):.2f} (goal {GOAL}), against plain aiohttp, the worst of {options.in_flight}")
 
 
 if __name__ == "__main__":

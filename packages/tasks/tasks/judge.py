@@ -2,9 +2,9 @@
 
     python -m tasks.judge
 
-Reads a JSON list a line, of `{"task": {"name", "options", "data_roots"}, "question": {}, "answer_text": "..."}`, or
-of a task alone, which is then loaded. Writes a list a line: of `{"outcome": "correct"}`, of `{"error": "..."}` where the
-task's own code failed, of `{}` for a task that was loaded. Ends with its input.
+Reads a JSON list a line: `{"task": {"name", "options", "data_roots"}, "question": {}, "answer_text": "..."}`, or a task
+alone, which is then loaded. Writes a list a line: `{"outcome": "correct"}`, `{"error": "..."}` where the task's own code
+failed, `{}` for a task that was loaded. Ends with its input.
 """
 
 import json
