@@ -138,7 +138,7 @@ def measure(redis_url: str, stub_url: str, in_flight: int, rounds: int) -> float
         board.client.flushdb()
     rate, most = statistics.median(ours), statistics.median(theirs)
     memory = max(0, grown) / in_flight / 1024
-    print(
+    show(
         f"  {in_flight:5} in flight: {rate:6.0f} episodes/s, aiohttp {most:6.0f}; {memory:.0f} KiB an episode in flight"
     )
     return rate / most

@@ -3,8 +3,8 @@
     python -m tasks.judge
 
 Reads a JSON list a line: `{"task": {"name", "options", "data_roots"}, "question": {}, "answer_text": "..."}`, or a task
-alone, which is then loaded. Writes a list a line: `{"outcome": "correct"}`, `{"error": "..."}` where the task's own code
-failed, `{}` for a task that was loaded. Ends with its input.
+alone, which is then loaded. Writes a list a line: `{"outcome": "correct"}`, `{"error": "..."}` where the code of the
+task failed, `{}` for a task that was loaded. Ends with its input.
 """
 
 import json
