@@ -10,7 +10,7 @@ import sys
 from aiohttp import web
 
 LOGPROB = -0.25
-VERSION = "job-1:0"
+FIRST_VERSION = "job-1:0"
 GUIDANCE = {
     "text": "you took the lowest gap but conductor means the highest density .",
     "provider": "tutor",
@@ -20,15 +20,15 @@ GUIDANCE = {
 }
 
 
-def generated(token_ids: list[int]) -> bytes:
+def generated(token_ids: list[int], version: str) -> bytes:
     """SGLang's answer to /generate."""
     meta = {
         "id": "0123",
         "finish_reason": {"type": "stop", "matched": token_ids[-1]},
         "prompt_tokens": 29,
         "completion_tokens": len(token_ids),
-        "weight_version": VERSION,
-        "weight_versions": [{"version": VERSION, "start": 0, "end": len(token_ids)}],
+        "weight_version": version,
+        "weight_versions": [{"version": version, "start": 0, "end": len(token_ids)}],
         "input_token_logprobs": [],
         "output_token_logprobs": [[LOGPROB, token, None] for token in token_ids],
         "e2e_latency": 0.0,
@@ -36,21 +36,33 @@ def generated(token_ids: list[int]) -> bytes:
     return json.dumps({"text": "", "output_ids": token_ids, "meta_info": meta}).encode()
 
 
-def answering(body: bytes, seconds: float) -> web.Application:
-    async def answer(request: web.Request) -> web.Response:
-        await request.read()
-        if seconds:
-            await asyncio.sleep(seconds)
-        return web.Response(body=body, content_type="application/json")
+class Stub:
+    """`ready` holds the bodies by path."""
 
-    return answer
+    def __init__(self, token_ids: list[int], seconds: dict[str, float]) -> None:
+        self.token_ids = token_ids
+        self.seconds = seconds
+        self.ready = {"/generate": generated(token_ids, FIRST_VERSION), "/v1/guidance": json.dumps(GUIDANCE).encode()}
+
+    async def answer(self, request: web.Request) -> web.Response:
+        await request.read()
+        if self.seconds[request.path]:
+            await asyncio.sleep(self.seconds[request.path])
+        return web.Response(body=self.ready[request.path], content_type="application/json")
+
+    async def swap(self, request: web.Request) -> web.Response:
+        self.ready["/generate"] = generated(self.token_ids, await request.text())
+        return web.Response()
 
 
 def main() -> None:
     port, generate_seconds, guidance_seconds, *token_ids = sys.argv[1:]
+    seconds = {"/generate": float(generate_seconds), "/v1/guidance": float(guidance_seconds)}
+    stub = Stub([*map(int, token_ids)], seconds)
     app = web.Application()
-    app.router.add_post("/generate", answering(generated([*map(int, token_ids)]), float(generate_seconds)))
-    app.router.add_post("/v1/guidance", answering(json.dumps(GUIDANCE).encode(), float(guidance_seconds)))
+    for path in seconds:
+        app.router.add_post(path, stub.answer)
+    app.router.add_post("/version", stub.swap)
     web.run_app(app, host="127.0.0.1", port=int(port), print=None, access_log=None)
 
 

