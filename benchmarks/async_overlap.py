@@ -153,8 +153,8 @@ def main() -> None:
             longer = max(strict.rollout, train_seconds)
             ratios.append(loose.step / longer)
             show(
-                f"  training {train_seconds:.2f} s, rollout {strict.rollout:.2f} s: a step takes {strict.step:.2f} s at "
-                f"max_staleness 0, {loose.step:.2f} s at 1 (stalest tokens {strict.staleness}, {loose.staleness})"
+                f"  training {train_seconds:.1f} s, rollout {strict.rollout:.2f} s: a step takes {strict.step:.2f} s "
+                f"at max_staleness 0, {loose.step:.2f} s at 1 (stalest tokens {strict.staleness}, {loose.staleness})"
             )
             if strict.staleness > 0 or loose.staleness > 1:
                 raise SystemExit("a token was staler than its job allows")
