@@ -21,8 +21,9 @@ from orchestrator.rollout.retries import Unavailable
 
 # The trainer notices a lost replica within a second or two as well; a read costs one command for all episodes.
 REFRESH_SECONDS = 0.5
-# The proof follows the first tokens of a new version within milliseconds; with a full queue before the canary, seconds.
-PROOF_SECONDS = 30.0
+# The proofs are recorded when the slowest replica has swapped: milliseconds later for small weights, a minute for
+# large ones. Waiting costs less than sampling the answer again.
+PROOF_SECONDS = 120.0
 PROOF_POLL_SECONDS = 0.05
 # A replica that did not answer is tried again after this; episodes need not all wait for its time-out.
 SHUN_SECONDS = 2.0
@@ -106,9 +107,11 @@ class Replicas:
     async def await_proof(self, job_id: str, url: str, versions: set[int]) -> None:
         """Return once the trainer has proved that this address served these versions.
 
-        Raises Unavailable when the replica left the rotation, or the proof stays away for PROOF_SECONDS.
+        Raises Unavailable when the replica left the rotation, when the trainer has decided otherwise since (a swap that
+        was rolled back), or when the proof stays away for PROOF_SECONDS.
         """
         deadline, age = time.monotonic() + PROOF_SECONDS, REFRESH_SECONDS
+        first = None
         while True:
             rotation = await self.rotation(job_id, age)
             if all(proves(rotation, url, version) for version in versions):
@@ -116,7 +119,9 @@ class Replicas:
             standing = rotation.get(url)
             if standing is not None and standing.reason:
                 raise Unavailable("replica_left", f"{url} is out of rotation: {standing.reason}")
-            if time.monotonic() > deadline:
+            first = first or standing
+            decided = first is not None and standing is not None and standing.since > first.since
+            if decided or time.monotonic() > deadline:
                 shown = ", ".join(map(str, sorted(versions)))
                 raise Unavailable("unproved_policy", f"{url} was not proved to serve version {shown}")
             await asyncio.sleep(PROOF_POLL_SECONDS)

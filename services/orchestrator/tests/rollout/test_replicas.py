@@ -150,6 +150,24 @@ async def test_an_unproved_answer_is_thrown_away_when_its_replica_leaves(
     assert (len(liar.seen), len(honest.seen)) == (1, 1)
 
 
+async def test_an_answer_of_a_swap_that_was_rolled_back_is_thrown_away(
+    session: aiohttp.ClientSession, engines: list[Engine]
+) -> None:
+    engine = engines[0]
+    trainer = Trainer([engine.url], 0)
+    student = Student(session, Replicas([engine.url], trainer.read))
+    engine.version = "job-1:1"
+    asking = asyncio.create_task(ask(student))
+    async with asyncio.timeout(10):
+        while not engine.seen:  # noqa: ASYNC110 - there is nothing to be notified by
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    engine.version = "job-1:0"
+    trainer.prove(engine.url, 0)
+    assert (await asking).version_spans[0].version == 0
+    assert len(engine.seen) == 2
+
+
 async def test_a_replica_with_old_weights_gets_nothing_until_it_is_proved_again(
     session: aiohttp.ClientSession, engines: list[Engine]
 ) -> None:
