@@ -199,4 +199,4 @@ def test_two_jobs_on_one_chart_with_what_differs(open_page: OpenPage) -> None:
     expect(page.get_by_role("region", name="Settings that differ")).to_contain_text("student.model")
     page.get_by_label("Curve").select_option("Decay factor μ")
     expect(page.locator(".chart-title")).to_have_text("Decay factor μ")
-    assert page.locator(".plot canvas").count() == 1
+    expect(page.locator(".plot canvas")).to_have_count(1)
