@@ -55,6 +55,7 @@ def test_from_the_form_to_the_last_step_though_the_connection_breaks(open_page: 
         expect(page.locator("tbody th", has_text="Step")).to_have_count(STEPS)
         look_at_the_curves(page)
         read_an_episode(page)
+        go_on_from_a_checkpoint(page)
 
 
 def look_at_the_curves(page: Page) -> None:
@@ -76,6 +77,15 @@ def read_an_episode(page: Page) -> None:
     assert page.locator(".token.minus").count() > 0
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Step 1")
+
+
+def go_on_from_a_checkpoint(page: Page) -> None:
+    """What was trained becomes the student of a new job."""
+    page.get_by_role("link", name="seen").click()
+    page.get_by_text("Checkpoints", exact=True).click()
+    expect(page.get_by_role("region", name="Checkpoints").locator("tbody tr").first).to_contain_text(f"Step {STEPS}")
+    page.get_by_role("link", name="New job from it").first.click()
+    expect(page.locator("[data-path='student.model'] input")).to_have_value(re.compile(rf"job-.*{STEPS}$"))
 
 
 def test_what_the_server_refuses_stands_beside_its_field(open_page: OpenPage) -> None:

@@ -47,9 +47,11 @@ export async function send(path, options, signal) {
       if (error.name === "AbortError") throw error;
       throw new ApiProblem(0, { detail: "The orchestrator does not answer. Is it running?" });
     }
-  } while (response.status === 401 && (await askForKey()));
+  } while (response.status === 401 && (await askForKey(await reason(response))));
   return response;
 }
+
+const reason = async (response) => (await response.clone().json().catch(() => ({}))).detail;
 
 /** Every item of a list, page by page. */
 export async function all(path, query, signal) {

@@ -11,13 +11,13 @@ export function authorization() {
 
 let asking;
 
-/** Resolves to true once a key was given, to false when the user would rather not. */
-export function askForKey() {
-  asking ??= ask().finally(() => (asking = undefined));
+/** Resolves to true once a key was given, to false when the user would rather not. `why`: what the server said. */
+export function askForKey(why = "") {
+  asking ??= ask(why).finally(() => (asking = undefined));
   return asking;
 }
 
-function ask() {
+function ask(why) {
   const input = h("input", { id: "key-input", type: "password", autocomplete: "off", spellcheck: "false" });
   const dialog = h(
     "dialog",
@@ -27,6 +27,7 @@ function ask() {
       { method: "dialog" },
       h("h2", { id: "key-title" }, "API key"),
       h("p", { class: "muted" }, "Needed where the server was started with keys. It stays in this tab and is forgotten when you close it."),
+      why ? h("p", { class: "field-error" }, why) : null,
       h("label", { for: "key-input" }, "Key"),
       input,
       h("div", { class: "actions" }, h("button", { class: "primary", value: "use" }, "Use this key"), h("button", { value: "cancel", class: "quiet" }, "Cancel")),

@@ -10,7 +10,7 @@ const OUTCOMES = ["correct", "wrong", "malformed", "truncated", "failed"];
 
 export async function show({ main, parameters: [id], query, signal, title, navigate }) {
   title("Episodes");
-  const filters = { purpose: query.get("purpose") || "train", outcome: query.get("outcome"), step: query.get("step") };
+  const filters = { purpose: query.get("purpose") || "train", outcome: query.get("outcome"), step: query.get("step"), attempts: query.get("attempts") };
   const address = (changes) => `/jobs/${id}/episodes?${new URLSearchParams(Object.entries({ ...filters, ...changes }).filter(([, value]) => value))}`;
   const [job, page] = await Promise.all([get(`/v1/jobs/${id}`, {}, signal), get(`/v1/jobs/${id}/episodes`, { ...filters, after: query.get("after"), limit: PAGE }, signal)]);
   const next = () => navigate(address({ after: page.last_id }), { state: { paged: true } });
@@ -40,6 +40,7 @@ function filterBar(filters, change) {
     select("purpose", "Kind", [["train", "Training"], ["eval", "Evaluation"]]),
     select("outcome", "Outcome", [["", "all"], ...OUTCOMES.map((name) => [name, name])]),
     h("label", { class: "filter" }, "Step", step),
+    select("attempts", "Attempts", [["", "all"], ...["1", "2", "3", "4"].map((many) => [many, many])]),
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { all, get } from "../api.js";
 import { fill, h } from "../dom.js";
+import { checkpointList } from "../parts/checkpoints.js";
 import { controls } from "../parts/controls.js";
 import { curves } from "../parts/curves.js";
 import { eventList } from "../parts/events.js";
@@ -60,7 +61,7 @@ function build(main, job, signal) {
   const table = stepTable(job.id);
   const events = eventList(job.id);
   const spec = h("details", { class: "card" }, h("summary", {}, "Configuration"), h("pre", { class: "code", tabindex: 0, "aria-label": "Configuration" }, JSON.stringify(job.spec, null, 2)));
-  fill(main, head, figures, charts.element, h("div", { class: "columns" }, table.element, events.element), spec);
+  fill(main, head, figures, charts.element, h("div", { class: "columns" }, table.element, events.element), checkpointList(job.id), spec);
   let shownStatus;
   return {
     tools,

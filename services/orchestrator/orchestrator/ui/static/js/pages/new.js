@@ -12,8 +12,8 @@ export async function show({ main, query, signal, title, navigate }) {
   title("New job");
   const from = query.get("from");
   const start = from ? cloned(await get(`/v1/jobs/${from}`, {}, signal)) : await get(DEMO, {}, signal);
-  const [openapi, tasks, teachers] = await Promise.all([get("/openapi.json", {}, signal), get("/v1/tasks", {}, signal), get("/v1/teachers", {}, signal).catch(() => ({ data: [] }))]);
-  const form = jobForm(openapi.components.schemas, tasks.data, teachers.data, start);
+  if (query.get("student")) start.student = { ...start.student, model: query.get("student") };
+  const form = jobForm(...(await offers(signal)), start);
   const summary = h("div", { class: "error-summary", tabindex: -1, hidden: true });
   const findings = h("div", { class: "findings", role: "status" });
   const check = h("button", { type: "button", onclick: () => send(true) }, "Check");
@@ -39,6 +39,13 @@ export async function show({ main, query, signal, title, navigate }) {
   }
 }
 
+/** The schemas, and what there is to choose from; a job can be written without the latter. */
+async function offers(signal) {
+  const offered = (path) => get(path, {}, signal).then(({ data }) => data, () => []);
+  const [openapi, tasks, teachers, models] = await Promise.all([get("/openapi.json", {}, signal), offered("/v1/tasks"), offered("/v1/teachers"), offered("/v1/models")]);
+  return [openapi.components.schemas, { tasks, teachers, models }];
+}
+
 const cloned = ({ spec }) => ({ ...spec, name: `${spec.name}-2`.slice(0, 80) });
 
 /** What a dry run found out. */
@@ -50,5 +57,6 @@ function found(it) {
     { class: "card good-card", "aria-label": "Check" },
     h("h2", {}, "This job can run"),
     h("dl", { class: "facts" }, fact("Training questions", count(it.train_questions)), fact("Held-out questions", count(it.test_questions)), fact("Episodes a step", count(it.episodes_per_step)), fact("Longest prompt", `${count(it.longest_prompt_tokens)} of ${count(it.context_length)} tokens`), cost ? fact("Teacher", `${dollars(cost.low)} to ${dollars(cost.high)}`) : null),
+    (it.warnings ?? []).map((warning) => h("p", { class: "warning" }, warning.text)),
   );
 }

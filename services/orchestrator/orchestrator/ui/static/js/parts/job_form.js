@@ -4,7 +4,7 @@ import { fill, h } from "../dom.js";
 import { field } from "./fields.js";
 
 const SECTIONS = {
-  "": ["Job", ["name", "seed"]],
+  "": ["Job", ["name", "seed", "priority"]],
   student: ["Student", ["model"]],
   task: ["Task", []],
   teacher: ["Teacher", ["provider"]],
@@ -14,15 +14,17 @@ const SECTIONS = {
   evaluation: ["Evaluation", ["every", "questions"]],
 };
 
-/** {element, value()}: `start` is a job specification. */
-export function jobForm(schemas, tasks, teachers, start) {
+/** {element, value()}: `start` is a job specification. Known teachers and models are offered, others may be typed. */
+export function jobForm(schemas, { tasks, teachers, models }, start) {
   const resolve = (schema) => (schema.$ref ? schemas[schema.$ref.split("/").at(-1)] : schema);
   const spec = schemas.JobSpec;
+  const plain = Object.entries(spec.properties).filter(([name, schema]) => !(name in SECTIONS) && schema.const === undefined);
+  const known = { "teacher.name": teachers.map((one) => one.name).filter(Boolean), "student.model": models.map((one) => one.id) };
   const parts = Object.keys(SECTIONS).map((name) => {
-    if (name === "") return plainSection("", { properties: { name: spec.properties.name, seed: spec.properties.seed }, required: ["name"] }, start, resolve);
+    if (name === "") return plainSection("", { properties: Object.fromEntries(plain), required: spec.required }, start, resolve, known);
     if (name === "task") return choiceSection("task", "name", tasks.map((task) => [task.name, task.options, task.summary]), start.task, "options", resolve);
     if (name === "method") return choiceSection("method", "name", methods(spec, resolve), start.method ?? {}, null, resolve);
-    return plainSection(name, resolve(spec.properties[name]), start[name] ?? {}, resolve, name === "teacher" ? teachers : []);
+    return plainSection(name, resolve(spec.properties[name]), start[name] ?? {}, resolve, known);
   });
   return {
     element: h("div", { class: "sections" }, parts.map((part) => part.element)),
@@ -37,9 +39,9 @@ function methods(spec, resolve) {
   });
 }
 
-function plainSection(name, schema, start, resolve, teachers = []) {
+function plainSection(name, schema, start, resolve, known) {
   const [title, essential] = SECTIONS[name];
-  const fields = Object.entries(schema.properties).map(([key, one]) => [key, makeField(name, key, one, schema, start, resolve, teachers)]);
+  const fields = Object.entries(schema.properties).map(([key, one]) => [key, makeField(name, key, one, schema, start, resolve, known)]);
   const element = section(name || "job", title, parts(fields, essential));
   return { element, value: () => wrapped(name, collect(fields)) };
 }
@@ -64,11 +66,10 @@ function choiceSection(name, key, choices, start, inner, resolve) {
   return { element, value: () => ({ [name]: { [key]: choice.value(), ...(inner ? { [inner]: collect(fields) } : collect(fields)) } }) };
 }
 
-function makeField(prefix, key, schema, parent, start, resolve, teachers = []) {
+function makeField(prefix, key, schema, parent, start, resolve, known = {}) {
   const path = prefix ? `${prefix}.${key}` : key;
   const required = parent.required?.includes(key) ?? false;
-  const known = key === "name" && prefix === "teacher" ? teachers.filter((one) => one.name).map((one) => one.name) : [];
-  return field(path, words(key), simplified(schema, resolve), start[key] ?? schema.default, { required, known, resolve });
+  return field(path, words(key), simplified(schema, resolve), start[key] ?? schema.default, { required, known: known[path], resolve });
 }
 
 /** `anyOf: [x, null]` is x that may be left empty. */

@@ -5,7 +5,7 @@ import { duration } from "../format.js";
 
 export const TERMINAL = new Set(["succeeded", "failed", "cancelled"]);
 
-const PAUSE_REASONS = { user: "paused by a user", budget_exhausted: "the teacher's budget is spent", disk_full: "the disk is full" };
+const PAUSE_REASONS = { user: "paused by a user", budget_exhausted: "the teacher's budget is spent", disk_full: "the disk is full", storage_failed: "the storage failed" };
 
 export function statusBadge(status) {
   return h("span", { class: `badge status-${status}` }, h("span", { class: "dot", "aria-hidden": "true" }), status);
@@ -23,6 +23,7 @@ export function progressBar(job) {
 /** What the job does at this moment, or why it stands still. */
 export function doing(job) {
   if (job.error) return job.error.detail || job.error.code;
+  if (job.queue_position) return `number ${job.queue_position} in the queue${job.wait_reason ? `: ${job.wait_reason}` : ""}`;
   if (job.wait_reason) return job.wait_reason;
   if (job.pause_reason) return PAUSE_REASONS[job.pause_reason] ?? job.pause_reason;
   return TERMINAL.has(job.status) ? "" : "starting";

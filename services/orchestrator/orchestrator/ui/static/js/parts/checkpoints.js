@@ -1,0 +1,44 @@
+// The checkpoints of a job, read when somebody opens the list: the server looks at the files.
+
+import { get } from "../api.js";
+import { fill, h } from "../dom.js";
+import { clock, number, share } from "../format.js";
+import { empty, failure, loading } from "./states.js";
+
+const MEBIBYTE = 2 ** 20;
+const COLUMNS = ["Checkpoint", "Unassisted, held out", "Size", "Kept by", "Files", "Written", ""];
+
+export function checkpointList(jobId) {
+  const body = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Checkpoints" });
+  const open = async (event) => {
+    if (!event.target.open) return;
+    fill(body, loading());
+    try {
+      const { data } = await get(`/v1/jobs/${jobId}/checkpoints`, { limit: 100 });
+      fill(body, data.length ? table(data) : empty("No checkpoint yet"));
+    } catch (error) {
+      fill(body, failure(error));
+    }
+  };
+  return h("details", { class: "card checkpoints", ontoggle: open }, h("summary", {}, "Checkpoints"), body);
+}
+
+function table(checkpoints) {
+  const numeric = (at) => (at === 1 || at === 2 ? "numeric" : "");
+  const head = h("tr", {}, COLUMNS.map((name, at) => h("th", { scope: "col", class: numeric(at) }, name || h("span", { class: "unseen" }, "Go on from it"))));
+  return h("table", { class: "table dense" }, h("thead", {}, head), h("tbody", {}, checkpoints.toReversed().map(row)));
+}
+
+function row(it) {
+  const onwards = it.student_model ? h("a", { href: `/new?student=${encodeURIComponent(it.student_model)}` }, "New job from it") : null;
+  const state = it.status === "damaged" ? h("span", { class: "tag warn" }, it.damage || "damaged") : it.status;
+  const cells = [
+    [share(it.unassisted_accuracy), "numeric"],
+    [`${number(it.bytes / MEBIBYTE)} MiB`, "numeric"],
+    [it.kept_by.join(", ").replaceAll("keep_", "") || "goes next", ""],
+    [state, ""],
+    [clock(it.created_at), "nowrap"],
+    [onwards, "nowrap"],
+  ];
+  return h("tr", {}, h("th", { scope: "row" }, `Step ${it.step}`), cells.map(([value, kind]) => h("td", { class: kind }, value)));
+}
