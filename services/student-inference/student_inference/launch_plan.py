@@ -2,10 +2,13 @@
 
 import sys
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import ServiceSettings
+
+from student_inference.machine import gpu_bytes, gpus_for_one_copy
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
@@ -16,15 +19,27 @@ class EngineSettings(ServiceSettings):
 
     model_path: Path = Field(description="Hugging Face directory of the model.")
     python: str = Field(sys.executable, description="Interpreter of the environment that the engine is installed in.")
+    device: str = Field("cuda", description="SGLang's --device; for vLLM cuda, or cpu for its build without GPU.")
     dtype: str = Field("bfloat16", description="The engine's --dtype.")
-    tensor_parallel: int = Field(1, ge=1, description="GPUs that share one copy of the weights.")
-    data_parallel: int = Field(1, ge=1, description="Copies of the weights; times tensor_parallel: GPUs in all.")
+    tensor_parallel: int = Field(0, ge=0, description="GPUs that share one copy of the weights; 0: as few as hold it.")
+    data_parallel: int = Field(
+        0,
+        ge=0,
+        description="Copies of the weights; times tensor_parallel: GPUs in all; 0: as many as there is room for.",
+    )
     memory_fraction: float = Field(0.85, gt=0, lt=1, description="Share of the GPU for weights and cache.")
     context_length: int = Field(0, ge=0, description="Longest prompt plus output; 0 takes the model's own limit.")
     api_key: str = Field("", description="Bearer key of the generation routes.")
     extra: list[str] = Field([], description="Further arguments of the engine, JSON list.")
     start_seconds: float = Field(900.0, gt=0, description="Longest start; large models load and compile for minutes.")
     health_every_seconds: float = Field(10.0, gt=0, description="Pause between health checks, ten seconds at most.")
+
+    def for_this_machine(self) -> Self:
+        """With both numbers of GPUs decided. Raises ModelError for a model that this machine's GPUs do not hold."""
+        gpus = [] if self.device == "cpu" or (self.tensor_parallel and self.data_parallel) else gpu_bytes()
+        copy = self.tensor_parallel or (gpus_for_one_copy(self.model_path, gpus, self.memory_fraction) if gpus else 1)
+        copies = self.data_parallel or max(len(gpus) // copy, 1)
+        return self.model_copy(update={"tensor_parallel": copy, "data_parallel": copies})
 
     @property
     def url(self) -> str:
@@ -41,7 +56,6 @@ class LauncherSettings(EngineSettings):
 
     port: int = Field(30000, ge=1, le=65535, description="TCP port of SGLang.")
     program: list[str] = Field(["-m", "sglang.launch_server"], description="What the interpreter runs, JSON list.")
-    device: str = Field("cuda", description="SGLang's --device.")
     deterministic: bool = Field(True, description="Batch-invariant kernels: log-probabilities do not depend on load.")
     weight_version: str = Field("default", description="Name of the weights that are loaded at the start.")
     admin_api_key: str = Field("", description="Bearer key of the routes that change the engine.")
@@ -56,7 +70,6 @@ class TeacherLauncherSettings(EngineSettings):
     program: list[str] = Field(
         ["-m", "vllm.entrypoints.openai.api_server"], description="What the interpreter runs, JSON list."
     )
-    device: str = Field("cuda", pattern="^(cuda|cpu)$", description="cuda, or cpu for the build of vLLM without GPU.")
     served_model_name: str = Field("", description="The name that the teachers file calls it by; empty: model_path.")
 
 

@@ -8,11 +8,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from typing import TypeVar
 
 import structlog
 from servicekit.logs import configure_logs
 from servicekit.settings import parse_settings
 
+from student_inference.config import ModelError
 from student_inference.launch_plan import (
     EngineSettings,
     LauncherSettings,
@@ -69,19 +71,27 @@ def until_failure(engine: Supervised, settings: EngineSettings, stopping: thread
     return "stopped"
 
 
-def run(settings: EngineSettings, start: Callable[[], Supervised]) -> None:
-    """Watch until SIGTERM or SIGINT, then exit 0."""
+Settings = TypeVar("Settings", bound=EngineSettings)
+
+
+def run(given: Settings, start: Callable[[Settings], Supervised]) -> None:
+    """Watch until SIGTERM or SIGINT, then exit 0; exit 2 when this machine cannot hold the model."""
+    try:
+        settings = given.for_this_machine()
+    except ModelError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
     configure_logs("student-inference", settings.log_level, settings.log_format)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    watch(settings, start, stopping)
+    watch(settings, lambda: start(settings), stopping)
     sys.exit(0)
 
 
 def main() -> None:
     settings = parse_settings(LauncherSettings, "student_inference.launcher", PURPOSE)
-    run(settings, lambda: Supervised(sglang_command(settings), sglang_environment()))
+    run(settings, lambda settings: Supervised(sglang_command(settings), sglang_environment()))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ PURPOSE = "Starts and watches vLLM's OpenAI server, with arguments for this mode
 
 def main() -> None:
     settings = parse_settings(TeacherLauncherSettings, "student_inference.teacher_launcher", PURPOSE)
-    run(settings, lambda: Supervised(vllm_command(settings), vllm_environment(settings)))
+    run(settings, lambda settings: Supervised(vllm_command(settings), vllm_environment(settings)))
 
 
 if __name__ == "__main__":

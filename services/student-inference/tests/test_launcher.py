@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from student_inference.config import ModelError
 from student_inference.launch_plan import (
     LauncherSettings,
     TeacherLauncherSettings,
@@ -76,6 +77,60 @@ def test_a_teachers_command_names_the_model_and_hides_the_key() -> None:
     assert vllm_environment(teacher)["VLLM_API_KEY"] == "secret"
     on_cpu = vllm_command(teacher.model_copy(update={"device": "cpu", "context_length": 0}))
     assert not {"--gpu-memory-utilization", "--max-model-len"} & set(on_cpu)
+
+
+@pytest.fixture
+def gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[int]], None]:
+    """Puts a driver's tool before all others that tells of GPUs with these GiB."""
+
+    def pretend(gibibytes: list[int]) -> None:
+        tool = tmp_path / "bin" / "nvidia-smi"
+        tool.parent.mkdir()
+        tool.write_text("#!/bin/sh\n" + "".join(f"echo {size * 1024}\n" for size in gibibytes))
+        tool.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tool.parent}:{os.environ['PATH']}")
+
+    return pretend
+
+
+def big_model(directory: Path, gibibytes: int, heads: int) -> Path:
+    """A directory whose weights look that large; the file is sparse."""
+    (directory / "config.json").write_text(f'{{"num_attention_heads": {heads}}}')
+    with (directory / "model.safetensors").open("wb") as file:
+        file.truncate(gibibytes * 2**30)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("heads", "sizes", "expected"),
+    [
+        (32, [80], (1, 1)),
+        (32, [80] * 8, (1, 8)),
+        (32, [24] * 8, (4, 2)),
+        (28, [24] * 7, (4, 1)),
+        (14, [24] * 8, (7, 1)),
+    ],
+)
+def test_a_model_takes_as_few_gpus_as_hold_it_and_fills_the_machine_with_copies(
+    tmp_path: Path, gpus: Callable[[list[int]], None], heads: int, sizes: list[int], expected: tuple[int, int]
+) -> None:
+    gpus(sizes)
+    model = big_model(tmp_path, 46, heads)
+    decided = LauncherSettings(model_path=model, memory_fraction=0.85).for_this_machine()
+    assert (decided.tensor_parallel, decided.data_parallel) == expected
+    set_by_hand = LauncherSettings(model_path=model, tensor_parallel=2, data_parallel=3).for_this_machine()
+    assert (set_by_hand.tensor_parallel, set_by_hand.data_parallel) == (2, 3)
+
+
+def test_a_model_that_does_not_fit_is_refused_and_a_cpu_has_one_copy(
+    tmp_path: Path, gpus: Callable[[list[int]], None]
+) -> None:
+    gpus([24, 24])
+    model = big_model(tmp_path, 46, 32)
+    with pytest.raises(ModelError, match=r"46\.0 GiB of weights do not fit on 2 GPUs, 15\.3 GiB"):
+        LauncherSettings(model_path=model).for_this_machine()
+    decided = LauncherSettings(model_path=model, device="cpu").for_this_machine()
+    assert (decided.tensor_parallel, decided.data_parallel) == (1, 1)
 
 
 def test_restarts_wait_longer_each_time_up_to_a_minute() -> None:
