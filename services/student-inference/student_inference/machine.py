@@ -32,6 +32,6 @@ def gpus_for_one_copy(model: Path, gpus: list[int], memory_fraction: float) -> i
         if heads % count == 0 and needed <= count * room:
             return count
     raise ModelError(
-        f"model_path: {needed / 2**30:.1f} GiB of weights do not fit on {len(gpus)} GPUs, {room / 2**30:.1f} GiB on each;"
-        " choose a smaller model, or set tensor_parallel and extra for several machines"
+        f"model_path: {needed / 2**30:.1f} GiB of weights do not fit on {len(gpus)} GPUs, {room / 2**30:.1f} GiB "
+        "on each; choose a smaller model, or set tensor_parallel and extra for several machines"
     )

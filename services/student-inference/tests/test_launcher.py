@@ -127,7 +127,7 @@ def test_a_model_that_does_not_fit_is_refused_and_a_cpu_has_one_copy(
 ) -> None:
     gpus([24, 24])
     model = big_model(tmp_path, 46, 32)
-    with pytest.raises(ModelError, match=r"46\.0 GiB of weights do not fit on 2 GPUs, 15\.3 GiB"):
+    with pytest.raises(ModelError, match=r"46\.0 GiB of weights do not fit on 2 GPUs, 15\.3 GiB on each"):
         LauncherSettings(model_path=model).for_this_machine()
     decided = LauncherSettings(model_path=model, device="cpu").for_this_machine()
     assert (decided.tensor_parallel, decided.data_parallel) == (1, 1)
