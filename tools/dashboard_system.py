@@ -103,9 +103,11 @@ SYSTEM = Dashboard(
                 ),
                 Panel(
                     "Weight swaps",
-                    "Write, swap and proof of the last version; swaps that were not proved.",
+                    "The last version's swap and its phases; swaps that were not proved; replicas that may sample.",
                     {
                         "socratic_weight_swap_seconds": "seconds",
+                        "socratic_weight_swap_phase_seconds": "{{phase}}",
+                        "socratic_replicas_in_rotation": "replicas that may sample",
                         "increase(socratic_weight_swap_failures_total[10m])": "failures in ten minutes",
                     },
                     span=THIRD,
