@@ -5,7 +5,7 @@ from collections.abc import Sequence
 # fp32 engine and trainer differ by their order of summation, seen below 1e-5; one update moves the canary further.
 TOLERANCE = 1e-4
 # bf16 keeps 8 bits of every product: log-probabilities of some ten nats differ by hundredths, at times by tenths.
-BF16_TOLERANCE = 0.5
+TOLERANCES = {"fp32": TOLERANCE, "bf16": 0.25}
 # A fifth of the tolerance is twice the rounding: below it two versions look alike, and the tolerance alone decides.
 RESOLUTION = TOLERANCE / 5
 LENGTH = 24

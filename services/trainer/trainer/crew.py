@@ -126,6 +126,13 @@ class Crew:
         """Wait for what the leader says next. Raises RankLost."""
         return _decoder.decode(self.carry(b"", source=0))
 
+    def meet(self) -> None:
+        """All have come this far. Raises RankLost when one does not."""
+        try:
+            distributed.barrier(group=self.control)
+        except RuntimeError as error:
+            raise RankLost(f"process {self.rank} of {self.size} waited in vain: {error}") from error
+
     def carry(self, data: bytes, source: int) -> bytes:
         """Bring `data` of one process to all."""
         try:
@@ -181,6 +188,7 @@ class Crew:
                 if self.lost is not None:
                     raise RankLost(self.lost)
                 self.send(End())
+                self.meet()
 
     def pulse(self, stopping: threading.Event) -> None:
         """For ever, in a thread of the leader: a sign of life whenever no command is under way."""

@@ -29,6 +29,7 @@ class Follower:
                 self.obey(command)
             except JobFailure as failure:  # every process has the same one: the leader tells the job
                 log.warning("job_failed", rank=self.crew.rank, code=failure.code, detail=failure.detail)
+        self.crew.meet()
 
     def obey(self, command: Command) -> None:
         """Do the part of this process."""

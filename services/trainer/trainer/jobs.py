@@ -13,7 +13,7 @@ from contracts.transitions import PauseReason
 from pydantic import ValidationError
 
 from trainer.archive import StepLog
-from trainer.canary import BF16_TOLERANCE
+from trainer.canary import TOLERANCES
 from trainer.collector import Collector
 from trainer.crew import Crew
 from trainer.engine import Engine
@@ -154,9 +154,7 @@ class Trainer:
 
     def publisher(self, job: Job, base: Path, observers: Observers, vigil: Vigil) -> WeightPublisher:
         """The way from a policy to every engine, as the settings say."""
-        tolerance = self.settings.canary_tolerance
-        if job.spec.training.precision == "bf16":
-            tolerance = max(tolerance, BF16_TOLERANCE)
+        tolerance = self.settings.canary_tolerance or TOLERANCES[job.spec.training.precision]
         urls = [engine.url for engine in self.engines]
         rotation = Rotation(urls, partial(self.store.set_standing, job.id), self.store.rotation(job.id, urls))
         return WeightPublisher(

@@ -7,7 +7,6 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 from servicekit.settings import ServiceSettings
 
-from trainer.canary import TOLERANCE
 from trainer.tensorboard_log import is_installed
 
 
@@ -35,8 +34,11 @@ class TrainerSettings(ServiceSettings):
         description="When some replicas fail to swap: `rotate_out` goes on with the others and mends the failed ones; "
         "`roll_back` returns all to the version before and tries again, so that none ever serves alone.",
     )
-    canary_tolerance: float = Field(
-        TOLERANCE, gt=0, description="Largest engine/trainer gap of a proof, nats: 1e-4 for fp32, about 0.05 for bf16."
+    canary_tolerance: float | None = Field(
+        None,
+        gt=0,
+        description="Largest engine/trainer gap of a proof, nats; by default 1e-4, and 0.25 for jobs in bf16. "
+        "Raise it for an engine in bf16 beside a trainer in fp32.",
     )
     broadcast_address: str = Field("127.0.0.1", description="Where the engines reach this process for a broadcast.")
     broadcast_backend: Literal["gloo", "nccl"] = Field(
@@ -56,7 +58,6 @@ class TrainerSettings(ServiceSettings):
     rank_wait_seconds: float = Field(
         600, gt=0, description="With several processes: longest wait of one for the others; past it, all end."
     )
-    keep_checkpoints: int = Field(3, ge=1, description="Newest checkpoints of a job that are kept.")
     tensorboard: bool = Field(
         False, description="Write TensorBoard files into each job's directory; needs socratic-trainer[tensorboard]."
     )
