@@ -123,9 +123,10 @@ def episode(
     )
 
 
-def answer(rng: random.Random, reward: float, sample: int, length: int) -> Episode:
+def answer(rng: random.Random, reward: float, sample: int, length: int, step: int = 1) -> Episode:
     """A single attempt of so many tokens."""
-    return msgspec.structs.replace(episode(rng, [0.0], sample=sample), attempts=[attempt(rng, reward, length=length)])
+    said = attempt(rng, reward, version=step - 1, length=length)
+    return msgspec.structs.replace(episode(rng, [0.0], sample=sample, step=step), attempts=[said])
 
 
 def episodes_of_step(step: int, seed: int = 0, questions: int = 3, group: int = 4, job: str = JOB) -> list[Episode]:

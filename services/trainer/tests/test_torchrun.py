@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import resource
 import signal
 import subprocess
 import sys
@@ -21,7 +23,7 @@ from trainer.app import run
 from trainer.launch import Launch
 from trainer.settings import TrainerSettings
 
-from .makers import JOB, episodes_of_step, spec_of
+from .makers import JOB, answer, episodes_of_step, spec_of
 from .rig import (
     WAIT_SECONDS,
     events_of,
@@ -40,7 +42,7 @@ from .rig import (
 from .standin_engine import StandInEngine
 
 STEPS = 4
-RANK_WAIT_SECONDS = 3.0
+RANK_WAIT_SECONDS = 10.0
 
 
 @dataclass
@@ -171,7 +173,7 @@ def test_nobody_waits_for_a_lost_process_and_a_restart_goes_on(
     other.join(WAIT_SECONDS)
     assert other.exitcode == 1
     assert job_field(client, "status") == "running"
-    os.kill(lost.pid, signal.SIGKILL)
+    lost.kill()  # the stuck one
     lost.join(WAIT_SECONDS)
 
     again = start_crew(settings_of(redis_url, engine.url, tmp_path, student))
@@ -182,6 +184,31 @@ def test_nobody_waits_for_a_lost_process_and_a_restart_goes_on(
     assert [process.exitcode for process in again] == [0, 0]
     assert [event.record.step for event in events_of(client, "step.trained")] == list(range(1, STEPS + 1))
     assert unacknowledged(client) == 0
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_runs_out_of_memory_tells_the_job(
+    client: "redis.Redis", redis_url: str, engine: StandInEngine, student: Path, tmp_path: Path, rank: int
+) -> None:
+    """The others cannot know; they end too."""
+    crew = start_crew(settings_of(redis_url, engine.url, tmp_path, student))
+    put_job(client, spec_of(student.name, steps=STEPS, tokens_per_microbatch=55000))
+    put(client, range(1, 2))
+    wait_until(partial(reached, client, 1), "the first step")
+    pid = crew[rank].pid
+    assert pid is not None
+    used = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    room = used + 48 * 2**20  # enough for the batch, not for a pass
+    resource.prlimit(pid, resource.RLIMIT_AS, (room, room))
+    rng = random.Random(0)
+    put_batches(client, [[answer(rng, float(sample % 2), sample, 250, step=2) for sample in range(400)]])
+    wait_until(lambda: job_field(client, "status") == "failed", "the failure")
+    for process in crew:
+        process.join(WAIT_SECONDS)
+    assert [process.exitcode for process in crew] == [1, 1]
+    problem = json.loads(job_field(client, "error"))
+    assert problem["code"] == "update_failed"
+    assert problem["detail"].startswith(f"process {rank}: step 2")
 
 
 def test_a_bf16_policy_of_two_processes_is_proved(

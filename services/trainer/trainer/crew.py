@@ -223,7 +223,9 @@ def join_crew(launch: Launch, device: str, wait_seconds: float) -> Crew:
             )
         except RuntimeError as error:
             raise RankLost(f"process {launch.rank} of {launch.world_size} did not find the others: {error}") from error
-        crew.control = distributed.new_group(backend="gloo", timeout=timedelta(seconds=LISTEN_SECONDS))
+        crew.control = distributed.new_group(
+            backend="gloo", timeout=timedelta(seconds=min(LISTEN_SECONDS, wait_seconds))
+        )
     return crew
 
 

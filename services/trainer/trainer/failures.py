@@ -20,5 +20,13 @@ class RankLost(Exception):
     """Another process of the crew is gone or does not answer: this one cannot go on, and ends."""
 
 
+class RankBroken(RankLost):
+    """This process failed where the others go on and now wait for it: the job fails for `failure`, and all end."""
+
+    def __init__(self, rank: int, failure: JobFailure) -> None:
+        super().__init__(f"process {rank}: {failure.detail}")
+        self.failure = JobFailure(failure.code, f"process {rank}: {failure.detail}")
+
+
 class JobStopped(Exception):
     """Not an error: the job is no longer running, or the trainer was asked to end."""

@@ -17,7 +17,7 @@ from trainer.canary import TOLERANCES
 from trainer.collector import Collector
 from trainer.crew import Crew
 from trainer.engine import Engine
-from trainer.failures import JobFailure, JobStopped
+from trainer.failures import JobFailure, JobStopped, RankBroken
 from trainer.heartbeat import Presence
 from trainer.lesson import prepare
 from trainer.locks import DirectoryBusy, sole_trainer
@@ -103,6 +103,9 @@ class Trainer:
             log.info("job_left", reason=str(stop))
         except JobFailure as failure:
             self.fail(job_id, failure)
+        except RankBroken as broken:
+            self.fail(job_id, broken.failure)
+            raise
         except (ValidationError, msgspec.MsgspecError) as error:
             detail = f"the job's spec or a manifest is not of this version; run one release everywhere: {error}"
             self.fail(job_id, JobFailure("contract_mismatch", detail))

@@ -56,7 +56,7 @@ class TrainerSettings(ServiceSettings):
         description="Where to train: `auto` takes a GPU where there is one. Each process of a machine takes one.",
     )
     rank_wait_seconds: float = Field(
-        600, gt=0, description="With several processes: longest wait of one for the others; past it, all end."
+        600, ge=10, description="With several processes: longest wait of one for the others; past it, all end."
     )
     tensorboard: bool = Field(
         False, description="Write TensorBoard files into each job's directory; needs socratic-trainer[tensorboard]."

@@ -13,7 +13,7 @@ from trainer.batch import Batch
 from trainer.crew import peer_lost
 from trainer.diagnostics import Diagnostics, UpdateReport
 from trainer.distillation import Distillation, distilled, divergence
-from trainer.failures import JobFailure, RankLost
+from trainer.failures import JobFailure, RankBroken, RankLost
 from trainer.learner_state import restore, state_of
 from trainer.loss import TokenLoss
 from trainer.methods.annotation import Annotation
@@ -79,7 +79,8 @@ class Learner:
         except RuntimeError as error:  # torch's own: out of memory, a bad kernel, a process that is gone
             if peer_lost(error):
                 raise RankLost(f"in step {batch.step}: {error}") from error
-            raise JobFailure("update_failed", f"step {batch.step}: {error}") from error
+            failure = JobFailure("update_failed", f"step {batch.step}: {error}")
+            raise (RankBroken(self.crew.rank, failure) if self.crew.several else failure) from error
         if self.self_teacher is not None and report.updates:
             self.self_teacher.follow(self.policy)
         return report
