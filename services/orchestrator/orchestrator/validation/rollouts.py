@@ -6,6 +6,9 @@ from contracts.errors import invalid
 from contracts.jobs import JobSpec
 from tasks.base import Message
 
+# The words around the demonstration of the method sdpo: 11 of them, in any tokenizer of text.
+DEMONSTRATION_TOKENS = 64
+
 
 def check_batch(spec: JobSpec, train_questions: int, test_questions: int) -> None:
     """Raises a 422 Problem when a batch or an evaluation asks for more questions than there are."""
@@ -30,6 +33,8 @@ def longest_prompt(prompt_ids: Callable[[list[Message]], list[int]], prompts: Se
 def check_context(spec: JobSpec, prompt_tokens: int, context_length: int) -> None:
     """Raises a 422 Problem when the longest prompt and K answers cannot fit, guidance not even counted."""
     attempts = max(spec.rollout.max_attempts, spec.evaluation.max_attempts)
+    if spec.method.self_teacher_rate is not None:  # it sees a right answer before the one that it judges
+        attempts, prompt_tokens = max(attempts, 2), prompt_tokens + DEMONSTRATION_TOKENS
     needed = prompt_tokens + attempts * spec.rollout.max_answer_tokens
     if needed > context_length:
         fitting = (context_length - prompt_tokens) // attempts
