@@ -100,7 +100,7 @@ def is_finished(state: JobState) -> bool:
 
 def chunks_due(chunks: int, dispatched: Mapping[int, float], now: float) -> list[int]:
     """Chunks that were never handed out, or so long ago that their message may be lost (times in Unix seconds)."""
-    return [chunk for chunk in range(chunks) if now - dispatched.get(chunk, 0.0) > REDISPATCH_GRACE_SECONDS]
+    return [chunk for chunk in range(chunks) if abs(now - dispatched.get(chunk, 0.0)) > REDISPATCH_GRACE_SECONDS]
 
 
 def waiting_for(state: JobState) -> Wait:

@@ -31,7 +31,7 @@ class DueChunk:
 
 
 class Watch:
-    """The controller's eyes. Manifests never change, so the open ones are kept."""
+    """The controller's eyes. Manifests never change, so those that are there are read once."""
 
     def __init__(self, redis: RedisBytes) -> None:
         self.redis = redis
@@ -97,7 +97,10 @@ class Watch:
         return None if provider is None else str(provider.decode())
 
     async def open_batch(self, job_id: str, purpose: Purpose, step: int) -> OpenBatch | None:
-        """The batch of a frozen manifest, or None before it was opened."""
+        """The batch of a frozen manifest; None before it was opened, and after a Redis that crashed has lost it."""
+        if not await self.redis.exists(keys.manifest(job_id, purpose, step)):
+            self._manifests.pop((job_id, purpose, step), None)
+            return None
         manifest = await self.manifest(job_id, purpose, step)
         if manifest is None:
             return None

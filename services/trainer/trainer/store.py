@@ -74,6 +74,10 @@ class Store:
         """Raises when Redis does not answer."""
         self.redis.ping()
 
+    def server_id(self) -> str:
+        """Changes with every start of Redis."""
+        return str(self.redis.info("server")["run_id"])
+
     def running_job(self) -> str | None:
         """The job that holds the student engine, when it is running."""
         active = self.redis.get(keys.active_job())

@@ -13,7 +13,11 @@ STOP_POLL_SECONDS = 0.2
 
 
 class Vigil:
-    """Watches the stop signal, the job's status, and whatever `also` watches."""
+    """Watches the stop signal, the job's status, the start of Redis, and whatever `also` watches.
+
+    A Redis that was started again may have lost the last second of what it was told (appendfsync everysec), which
+    nobody would tell again; taking the job up from its checkpoint does.
+    """
 
     def __init__(self, store: Store, job: Job, stopping: threading.Event) -> None:
         self.store = store
@@ -21,13 +25,16 @@ class Vigil:
         self.stopping = stopping
         self.also: Callable[[], None] = lambda: None
         self.looked_at = time.monotonic()
+        self.server_id = store.server_id()
 
     def check(self) -> None:
-        """Raises JobStopped when the trainer is to end, or the job no longer runs or was paused and resumed."""
+        """Raises JobStopped when the trainer is to end, the job is not in this seat any more, or Redis was restarted."""
         if self.stopping.is_set():
             raise JobStopped("the trainer was asked to end")
         if not self.store.is_running(self.job.id, self.job.seat):
             raise JobStopped("the job is no longer running")
+        if self.store.server_id() != self.server_id:
+            raise JobStopped("Redis was started again: the job goes on from its checkpoint")
 
     def look(self) -> None:
         """Call often while waiting. Raises JobStopped, and what `also` raises."""

@@ -1,0 +1,188 @@
+"""A whole stack with a proxy on every link, a second controller, a clock for each process, and disks that can fill."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import redis
+from socratic.runs import own_stack
+from socratic.stack.plan import GATEWAY, ORCHESTRATOR, REDIS, STUDENT, TRAINER, TUTOR, StackRequest, worker_names
+from socratic.stack.process import Child, spawn, start_ticks
+from socratic.stack.state import ProcessState, read_state
+
+from ..stacks import materials_stack
+from .proxy import Proxy
+from .teacher import Teacher
+
+SECOND_ORCHESTRATOR = "second-orchestrator"
+WORKER = "rollout-worker-1"
+# The disk holds the policies and checkpoints of a run with room to spare, and is filled in a moment.
+DISK_MEGABYTES = 768
+# The links of design.md's picture: who calls, the setting that names the address, and whom.
+LINKS = {
+    "orchestrator-redis": (ORCHESTRATOR, "ORCHESTRATOR_REDIS_URL", REDIS),
+    "worker-redis": (WORKER, "ORCHESTRATOR_REDIS_URL", REDIS),
+    "worker-engine": (WORKER, "ORCHESTRATOR_STUDENT_URLS", STUDENT),
+    "worker-gateway": (WORKER, "ORCHESTRATOR_GATEWAY_URL", GATEWAY),
+    "trainer-redis": (TRAINER, "TRAINER_REDIS_URL", REDIS),
+    "trainer-engine": (TRAINER, "TRAINER_STUDENT_URLS", STUDENT),
+    "gateway-redis": (GATEWAY, "TEACHER_GATEWAY_REDIS_URL", REDIS),
+    "gateway-teacher": (GATEWAY, "TEACHER_GATEWAY_TUTOR_URL", TUTOR),
+}
+CLOCKS = (REDIS, ORCHESTRATOR, WORKER, GATEWAY, TRAINER)
+
+
+class System:
+    """What faults are injected into."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.teacher = Teacher(partial(self.url, TUTOR))
+        self.links = {name: Proxy(self.target_of(callee)) for name, (_, _, callee) in LINKS.items()}
+        self.second: Child | None = None
+        self.has_disk = False
+        self.has_clocks = build_clock(home)
+
+    def target_of(self, callee: str) -> "partial[str]":
+        return partial(self.teacher_url) if callee == TUTOR else partial(self.url, callee)
+
+    def teacher_url(self) -> str:
+        return self.teacher.url
+
+    def process(self, name: str) -> ProcessState:
+        """As the supervisor last told of it."""
+        state = read_state(self.home)
+        assert state is not None, "no stack"
+        assert state.status != "failed", state.reason
+        return next(item for item in state.processes if item.name == name)
+
+    def url(self, name: str) -> str:
+        return self.process(name).url
+
+    def pid(self, name: str) -> int | None:
+        """None while it is not running."""
+        if name == SECOND_ORCHESTRATOR:
+            return self.second.pid if self.second is not None and self.second.exit_status() is None else None
+        found = self.process(name)
+        return found.pid if found.pid and start_ticks(found.pid) == found.started else None
+
+    def all_ready(self) -> bool:
+        """Every process of the stack can take work, and there are two orchestrators."""
+        state = read_state(self.home)
+        assert state is not None
+        assert state.status != "failed", state.reason
+        return not state.waiting_for() and all(self.pid(item.name) for item in state.processes)
+
+    def keep_second(self) -> None:
+        """Start the second orchestrator where it does not run: the same settings, a port of its own."""
+        first = self.pid(ORCHESTRATOR)
+        if self.pid(SECOND_ORCHESTRATOR) is None and first is not None:
+            if self.second is not None:
+                self.second.clear_away()
+            command = [sys.executable, "-P", "-m", "orchestrator"]
+            environment = environment_of(first) | {"ORCHESTRATOR_PORT": "0"}
+            self.second = spawn(command, environment, self.home / "logs" / f"{SECOND_ORCHESTRATOR}.log")
+
+    def redis(self) -> "redis.Redis":
+        """A client of our own, past every proxy."""
+        return redis.Redis.from_url(self.url(REDIS), socket_timeout=2.0, socket_connect_timeout=2.0)
+
+    def set_clock(self, name: str, seconds: int) -> None:
+        """The process' wall clock shows this much more than the true time."""
+        (self.home / "clocks" / name).write_text(f"{seconds:+d}\n")
+
+    def close(self) -> None:
+        if self.second is not None:
+            self.second.clear_away()
+        for proxy in self.links.values():
+            proxy.close()
+        self.teacher.close()
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    items = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(item.split("=", 1) for item in items if item)
+
+
+@contextmanager
+def faulty_system(home: Path) -> Iterator[tuple[System, str]]:
+    """(system, the orchestrator's URL); nothing of it outlives the block."""
+    with ExitStack() as stack:
+        system = System(home)
+        stack.callback(system.close)
+        system.has_disk = stack.enter_context(small_disk(home / "data"))
+        ready = stack.enter_context(own_stack(request_of(system), dict(os.environ), lambda state: None))
+        system.keep_second()
+        yield system, ready.orchestrator_url
+
+
+def request_of(system: System) -> StackRequest:
+    """Every link goes through its proxy, every process reads its own clock."""
+    request = materials_stack(system.home).model_copy(update={"workers": 2})
+    settings: dict[str, dict[str, str]] = {}
+    for name, (caller, setting, callee) in LINKS.items():
+        port = system.links[name].port
+        address = f"redis://127.0.0.1:{port}/0" if callee == REDIS else f"http://127.0.0.1:{port}"
+        value = f'["{address}"]' if setting.endswith("_URLS") else address
+        for each in worker_names(request) if caller == WORKER else [caller]:
+            settings.setdefault(each, {})[setting] = value
+    (system.home / "clocks").mkdir()
+    for name in CLOCKS:
+        system.set_clock(name, 0)
+        settings.setdefault(name, {}).update(clock_settings(system, name))
+    executable = redis_wrapper(system, request.redis_executable, settings.pop(REDIS))
+    return request.model_copy(update={"settings": settings, "redis_executable": str(executable)})
+
+
+def build_clock(home: Path) -> bool:
+    """Compile the settable clock; False where there is no C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return False
+    source = Path(__file__).with_name("clock.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", str(home / "clock.so"), str(source)], check=True)
+    return True
+
+
+def clock_settings(system: System, name: str) -> Mapping[str, str]:
+    """Environment of a process whose clock can be set."""
+    if not system.has_clocks:
+        return {}
+    return {"LD_PRELOAD": str(system.home / "clock.so"), "CLOCK_OFFSET_FILE": str(system.home / "clocks" / name)}
+
+
+def redis_wrapper(system: System, executable: str, settings: Mapping[str, str]) -> Path:
+    """A redis-server that first loses its last record where a file `cut` asks for it."""
+    wrapper, cut = system.home / "redis-server", system.home / "cut"
+    cutter = Path(__file__).with_name("append_only_file.py")
+    assignments = " ".join(f"{name}='{value}'" for name, value in settings.items())
+    wrapper.write_text(
+        textwrap.dedent(f"""\
+        #!/bin/sh
+        if [ -e '{cut}' ]; then '{sys.executable}' '{cutter}' '{system.home / "redis"}' && rm '{cut}'; fi
+        exec env {assignments} '{executable}' "$@"
+        """)
+    )
+    wrapper.chmod(0o755)
+    return wrapper
+
+
+@contextmanager
+def small_disk(path: Path) -> Iterator[bool]:
+    """A file system of its own, so that it can be filled; False where this machine does not let us mount one."""
+    path.mkdir(parents=True, exist_ok=True)
+    mount = shutil.which("mount")
+    options = ["-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(path)]
+    if mount is None or subprocess.run([mount, *options], capture_output=True).returncode:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        subprocess.run(["umount", "--lazy", str(path)], check=True)
