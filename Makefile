@@ -2,7 +2,7 @@
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-browser screenshots test-sglang test-vllm test-compose check bench up down base env pin audit
+.PHONY: help setup demo test test-browser screenshots test-sglang test-vllm test-compose faults check bench up down base env pin audit
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ screenshots: setup  ## a picture of every page, from a training of the demo; int
 
 test-sglang: setup  ## the engine contract and a training job against real SGLang (installs 3.4 GB once)
 	@tools/sglang/test.sh
+
+faults: setup  ## the whole fault matrix: over 200 faults into a running system; full disks need root, clocks a C compiler
+	@tools/faults.sh
 
 test-compose: setup  ## build docker-compose.yml, bring it up, train through restarts and a shutdown (needs Docker)
 	@$(BIN)/pytest -m compose tests/compose

@@ -17,6 +17,8 @@ from .system import System
 
 # Recovered: every process is ready, and a whole step was rolled out, trained and served after the fault's end.
 RECOVERY_SECONDS = 30.0
+# Beyond this a fault has not healed at all; between the two, the machine may just be busy.
+HANGING_SECONDS = 120.0
 # What may pass between two faults without any harm done: a busy machine, a job's first start with its evaluation.
 QUIET_SECONDS = 120.0
 POLL_SECONDS = 0.05
@@ -99,7 +101,7 @@ class Campaign:
 
     def submit(self) -> str:
         """As a user does who tries again when the service is away."""
-        deadline = time.monotonic() + RECOVERY_SECONDS
+        deadline = time.monotonic() + HANGING_SECONDS
         while True:
             try:
                 return self.client.submit(SPEC, idempotency_key=f"faults-{len(self.jobs)}").id
@@ -126,7 +128,7 @@ class Campaign:
             reached = version if reached is None else reached
             return self.is_whole() and version >= min(reached + 2, STEPS)
 
-        self.wait(recovered, RECOVERY_SECONDS, f"recovery from {injection.kind} {injection.where}")
+        self.wait(recovered, HANGING_SECONDS, f"recovery from {injection.kind} {injection.where}")
         return time.monotonic() - ended
 
     def wait(self, true: Callable[[], bool], seconds: float, what: str) -> None:

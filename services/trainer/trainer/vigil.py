@@ -28,7 +28,7 @@ class Vigil:
         self.server_id = store.server_id()
 
     def check(self) -> None:
-        """Raises JobStopped when the trainer is to end, the job is not in this seat any more, or Redis was restarted."""
+        """Raises JobStopped when the trainer is to end, the job has lost this seat, or Redis was started again."""
         if self.stopping.is_set():
             raise JobStopped("the trainer was asked to end")
         if not self.store.is_running(self.job.id, self.job.seat):

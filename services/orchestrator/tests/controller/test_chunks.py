@@ -4,6 +4,7 @@ import time
 
 from contracts import keys
 from contracts.jobs import JobSpec
+from contracts.manifests import decode_manifest
 from orchestrator.store import Store
 
 
@@ -58,3 +59,13 @@ async def test_nothing_is_sent_again_while_no_worker_lives(client, controller, p
     await controller(client).tick()
     assert players.queued_chunks() == 3
     assert store.hget(keys.job(job_id), "wait_reason") == b"workers: no rollout worker is alive"
+
+
+async def test_a_manifest_that_a_crashed_redis_has_lost_is_opened_again(client, controller, players, store, job_spec):
+    ticking, job_id = await open_batch_with_sent_chunks(client, controller, players, job_spec)
+    await ticking.tick()
+    manifest = store.get(keys.manifest(job_id, "train", 1))
+    store.delete(keys.manifest(job_id, "train", 1))
+    await ticking.tick()
+    again = store.get(keys.manifest(job_id, "train", 1))
+    assert decode_manifest(again).entries == decode_manifest(manifest).entries

@@ -92,6 +92,10 @@ def test_chunks_are_due_once_and_again_when_their_message_may_be_lost():
     assert chunks_due(3, {0: 999.0, 1: 985.0, 2: 996.0}, now=1000.0) == [1]
 
 
+def test_a_chunk_that_was_sent_before_the_clock_was_set_back_is_due():
+    assert chunks_due(2, {0: 4600.0, 1: 999.0}, now=1000.0) == [0]
+
+
 def test_the_wait_reason_names_what_is_missing(state):
     assert waiting_for(state(None)).text == "trainer: publishing the base policy"
     assert waiting_for(state(None, trainer_alive=False)).text == "trainer: no trainer is alive"
