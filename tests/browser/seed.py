@@ -84,6 +84,17 @@ def write_step(pipe: "redis.client.Pipeline", past: Past, step: int) -> None:
     pipe.hset(keys.steps(past.job_id), str(step), record_of(step, count).model_dump_json())
 
 
+def write_long(store: redis.Redis, job_id: str, steps: int) -> None:
+    """A job of so many steps with their records, and no episodes."""
+    past = Past(job_id, words="a long job")
+    write_past(store, past)
+    spec = spec_of(past)
+    spec = spec.model_copy(update={"training": spec.training.model_copy(update={"steps": steps})})
+    store.hset(keys.job(job_id), "spec", spec.model_dump_json())
+    records = {str(step): record_of(step, 16).model_dump_json() for step in range(1, steps + 1)}
+    store.hset(keys.steps(job_id), mapping=records)
+
+
 def entry_of(past: Past, step: int, place: int) -> ManifestEntry:
     """One place of a manifest."""
     question, sample = f"materials-train-{place // past.group_size}", place % past.group_size
@@ -138,6 +149,9 @@ def guidance_of(past: Past, leaked: bool) -> Guidance:
         price_usd=0.0021,
         latency_seconds=0.01,
         leaked=leaked,
+        leak_rules=["letter", "value"] if leaked else [],
+        leak_lift=-0.25 if not leaked else None,
+        leak_action="redact" if leaked else "allow",
     )
 
 

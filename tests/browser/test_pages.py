@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from .chromium import NARROW, WIDE
 from .conftest import OpenPage
-from .seed import Past, write_past
+from .seed import Past, write_long, write_past
 
 MANY = Past("job-many", episodes=10_000)
 EVIL_WORDS = "<b>bold</b> <img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script>"
@@ -26,6 +26,7 @@ PAGES = {
 }
 # One page of a list and its frame; 10,000 episodes at once would be a hundred times this.
 MOST_ELEMENTS = 1500
+LONG_STEPS = 3000
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -160,7 +161,7 @@ def test_the_dialogue_tells_what_the_trainer_made_of_it(open_page: OpenPage) -> 
     expect(first.locator(".verdict-bar")).to_contain_text("Advantage−0.75")
     expect(second.locator(".verdict-bar")).to_contain_text("Reward1.00Decayed by μ 0.500.50")
     expect(teacher).to_contain_text("Cost$0.0021")
-    expect(teacher).to_contain_text("Leaknone found")
+    expect(teacher).to_contain_text("Leaknone found score −0.25")
     signs = second.locator(".token").evaluate_all("all => all.map((one) => one.className.includes('plus'))")
     assert signs == [False] * 6 + [True] * 6
     backgrounds = second.locator(".token").evaluate_all(
@@ -169,6 +170,12 @@ def test_the_dialogue_tells_what_the_trainer_made_of_it(open_page: OpenPage) -> 
     assert len(set(backgrounds)) == 12
     page.get_by_role("radio", name="Probability").check()
     assert second.locator(".token.plus").count() == 0
+
+
+def test_what_the_leak_guard_found_and_did(open_page: OpenPage) -> None:
+    page = open_page("/episodes/job-many/train/3/materials-train-0/1")
+    told = "Leakgives the answer away by letter, value; taken out"
+    expect(page.locator(".thread > .turn.guidance")).to_contain_text(told)
 
 
 def test_a_batch_by_attempt_index(open_page: OpenPage) -> None:
@@ -191,6 +198,19 @@ def test_the_theme_is_chosen_and_kept(open_page: OpenPage) -> None:
     dark = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     page.reload()
     assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == dark
+
+
+def test_a_long_job_is_shown_by_thinned_curves_with_its_true_sums(open_page: OpenPage, store: redis.Redis) -> None:
+    write_long(store, "job-long", LONG_STEPS)
+    page = settled(open_page("/jobs/job-long"))
+    # Half a dollar a step in the seed, and every step counts, shown or not.
+    expect(page.locator(".figures")).to_contain_text(f"${LONG_STEPS / 2:,.2f}")
+    expect(page.get_by_role("region", name="The last steps").get_by_role("link")).to_have_count(12)
+    expect(page.get_by_role("link", name=f"Step {LONG_STEPS}", exact=True)).to_be_visible()
+    expect(page.locator(".charts .plot canvas")).to_have_count(6)
+    asked = page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
+    (steps,) = [address for address in asked if "/steps" in address]
+    assert f"after={LONG_STEPS - 12}" in steps
 
 
 def test_two_jobs_on_one_chart_with_what_differs(open_page: OpenPage) -> None:

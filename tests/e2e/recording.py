@@ -43,10 +43,11 @@ class RecordingProxy:
 
     async def forward(self, request: web.Request) -> web.Response:
         body = await request.read()
-        kind = {"Content-Type": request.content_type}
-        async with self._session.request(
-            request.method, self.target() + request.path, data=body, headers=kind
-        ) as answer:
+        headers = {"Content-Type": request.content_type}
+        if key := request.headers.get("Authorization"):
+            headers["Authorization"] = key
+        url = self.target() + request.path
+        async with self._session.request(request.method, url, data=body, headers=headers) as answer:
             data = await answer.read()
         if request.path == "/generate" and answer.status == 200:
             self.exchanges.append((json.loads(body), json.loads(data)))

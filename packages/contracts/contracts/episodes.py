@@ -48,6 +48,9 @@ class Guidance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     price_usd: float
     latency_seconds: float
     leaked: bool | None = None  # the leak guard's finding on the teacher's words; None where it did not look
+    leak_rules: list[str] = []  # which of its rules found it, by name
+    leak_lift: float | None = None  # score of its probe: right answers from the guidance alone above chance, in [-1, 1]
+    leak_action: str | None = None  # what was done about it, one of contracts.budgets.LeakAction
 
 
 class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

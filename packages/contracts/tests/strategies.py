@@ -32,6 +32,9 @@ guidances = st.builds(
     completion_tokens=counts,
     price_usd=finite,
     latency_seconds=finite,
+    leak_rules=st.lists(texts, max_size=2),
+    leak_lift=st.none() | finite,
+    leak_action=st.none() | texts,
 )
 episodes = st.builds(
     Episode,

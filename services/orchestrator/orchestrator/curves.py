@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Any
 
 from contracts.records import EvaluationRecord, StepRecord
@@ -10,12 +11,19 @@ from contracts.views import Series
 
 EVALUATION = "evaluation"
 # What tells records apart, or is the same all through a job, makes no curve.
+TOTALS = ("teacher_price_usd", "teacher_calls")
 NO_CURVES = frozenset({"step", "policy_version", "attempt"})
 
 
 def all_series(steps: Sequence[StepRecord], evaluations: Sequence[EvaluationRecord]) -> dict[str, Series]:
-    """Every number of the records under its dotted name; those of evaluations begin with `evaluation.`."""
+    """Every number of the records under its dotted name; those of evaluations begin with `evaluation.`.
+
+    `total.teacher_price_usd` and `total.teacher_calls` are sums up to a step, which thinned points cannot give.
+    """
     points: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for name in TOTALS:
+        sums = accumulate(float(getattr(step, name)) for step in steps)
+        points[f"total.{name}"] = [(step.step, total) for step, total in zip(steps, sums, strict=True)]
     for step in steps:
         for name, value in numbers(step.model_dump()):
             points[name].append((step.step, value))
@@ -53,3 +61,9 @@ def thinned(curve: Series, most: int) -> Series:
         return curve
     kept = sorted({round(index * (count - 1) / (most - 1)) for index in range(most)})
     return Series(steps=[curve.steps[index] for index in kept], values=[curve.values[index] for index in kept])
+
+
+def later_than(curve: Series, step: int) -> Series:
+    """Only later points."""
+    later = [pair for pair in zip(curve.steps, curve.values, strict=True) if pair[0] > step]
+    return Series(steps=[at for at, _ in later], values=[value for _, value in later])

@@ -12,6 +12,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from starlette.datastructures import Headers
+from student_inference.auth import BearerKeys
 
 from .oracle import chosen, make_student, near, oracle_logprobs
 from .server import STOP_SECONDS, Server, start_server
@@ -231,6 +233,21 @@ def test_control_routes_need_the_admin_key(server: Server) -> None:
         for headers in ({}, {"Authorization": "Bearer wrong"}):
             answer = server.http.post(path, json={"model_path": "x"}, headers=headers)
             assert (answer.status_code, answer.json()) == (401, {"error": "Unauthorized"})
+
+
+def test_neither_key_opens_what_the_other_does() -> None:
+    """As SGLang decides it (its `decide_request_auth`): with both keys set, no route takes two of them."""
+    keys = BearerKeys(lambda *_: None, "normal", "admin")  # type: ignore[arg-type, return-value]
+
+    def opens(path: str, key: str) -> bool:
+        return keys.admits(path, Headers({"Authorization": f"Bearer {key}"}))
+
+    for path in ("/generate", "/v1/chat/completions", "/model_info", "/server_info"):
+        assert (opens(path, "normal"), opens(path, "admin"), opens(path, "")) == (True, False, False), path
+    for path in ("/update_weights_from_disk", "/pause_generation", "/upload_weights"):
+        assert (opens(path, "normal"), opens(path, "admin"), opens(path, "")) == (False, True, False), path
+    assert opens("/health", "")
+    assert opens("/metrics", "")
 
 
 def test_pause_holds_requests_until_continue(server: Server) -> None:

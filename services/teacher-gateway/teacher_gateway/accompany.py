@@ -62,4 +62,5 @@ def secrets_of(settings: GatewaySettings, file: TeachersFile, environment: Mappi
     """Every key that this gateway knows: none of them may be written anywhere."""
     variables = [provider.api_key_env for provider in file.providers.values() if provider.api_key_env]
     named = {environment[variable] for variable in variables if environment.get(variable)}
-    return frozenset(key.get_secret_value() for key in settings.api_keys.values()) | named
+    own = [key for key in (*settings.api_keys.values(), settings.student_api_key) if key is not None]
+    return frozenset(key.get_secret_value() for key in own) | named

@@ -52,7 +52,8 @@ def create_app(settings: GatewaySettings, environment: Mapping[str, str] | None 
             app.state.ledger, app.state.terms = ledger, TermsBook(file)
             secrets = secrets_of(settings, file, environment or {})
             app.state.cassettes = open_cassettes(settings, secrets)
-            probe = StudentProbe(session, settings.student_url) if settings.student_url else None
+            address, key = settings.student_url, settings.student_api_key
+            probe = StudentProbe(session, address, key) if address else None
             seams = create_seams(file, app.state.cassettes, ledger, app.state.terms, probe, secrets, metrics_registry)
             app.state.gateway = Gateway(Staff(registry, file.teachers), gates, template, metrics, seams)
             yield

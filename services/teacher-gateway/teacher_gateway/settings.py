@@ -35,6 +35,8 @@ class GatewaySettings(GuardedSettings):
         None, description="Address of the student engine, for the leak probe; without it no job can have one."
     )
 
+    student_api_key: SecretStr | None = Field(None, description="Key of the student engine's normal routes.")
+
     cassette_root: Path | None = Field(
         None, description="Folder below which recorded guidance is kept; without it no job can record or replay."
     )

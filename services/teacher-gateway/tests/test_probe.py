@@ -60,6 +60,15 @@ async def test_lift_over_chance_and_control(
     assert RETRY_TEXT in second["messages"][0]["content"]
 
 
+async def test_an_engine_with_a_key_is_asked_with_it(start_gateway: StartGateway, start_teacher: StartTeacher) -> None:
+    teacher, student = await start_teacher(TEACHER), await start_teacher(students(*"ABCD"))
+    address = student.base_url.removesuffix("/v1")
+    gateway = await start_gateway(student_url=address, student_api_key="student-key")
+    await gateway.post("/v1/guidance", json=probed(teacher.base_url))
+    assert [seen.headers.get("authorization") for seen in student.seen] == ["Bearer student-key"] * 2
+    assert "student-key" not in str([seen.headers for seen in teacher.seen])
+
+
 async def test_what_the_rules_found_is_not_probed(start_gateway: StartGateway, start_teacher: StartTeacher) -> None:
     leaky = http_answer(200, chat_completion("The answer is B."))
     teacher, student = await start_teacher(leaky), await start_teacher(students("B"))

@@ -37,6 +37,19 @@ async def test_the_policy_of_the_moment_teaches_and_is_named(
     assert models == ["student@job-1:0", "student@job-1:1"]
 
 
+async def test_the_key_of_the_engine_goes_to_it(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
+) -> None:
+    server = await start_teacher(engine("job-1:0"))
+    file = teachers(tmp_path / "t.yaml", server)
+    described = yaml.safe_load(file.read_text())
+    described["providers"]["student"]["api_key_env"] = "STUDENT_KEY"
+    file.write_text(yaml.safe_dump(described))
+    gateway = await start_gateway(teachers_file=file, environment={"STUDENT_KEY": "normal-key"})
+    assert (await gateway.post("/v1/guidance", json=asked(0))).status_code == 200
+    assert server.seen[0].headers["authorization"] == "Bearer normal-key"
+
+
 async def test_a_frozen_policy_that_moves_is_refused(
     start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
 ) -> None:

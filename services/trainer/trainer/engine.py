@@ -13,6 +13,8 @@ ANSWER_SECONDS = 10.0
 CANARY_SECONDS = 60.0
 UPLOAD_CHUNK_BYTES = 2**20
 ABSENT_STATUSES = frozenset({404, 501})
+# Everything else that is asked changes the engine, which takes the admin key.
+NORMAL_PATHS = frozenset({"/generate", "/model_info", "/server_info"})
 
 
 class EngineError(Exception):
@@ -32,13 +34,17 @@ class Identity:
 
 
 class Engine:
-    """One engine address. Raises EngineError from every method. `seconds` bounds one wait of the connection."""
+    """One engine address. Raises EngineError from every method. `seconds` bounds one wait of the connection.
 
-    def __init__(self, url: str, api_key: str | None = None) -> None:
+    Keys are SGLang's: one for normal routes, one for those that change the engine (without it: the first), and neither
+    opens what the other does.
+    """
+
+    def __init__(self, url: str, api_key: str | None = None, admin_key: str | None = None) -> None:
         self.url = url.rstrip("/")
-        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        self._normal, self._admin = bearer(api_key), bearer(admin_key or api_key)
         # trust_env off: a proxy of the environment must not stand between the trainer and its engine.
-        self.http = httpx2.Client(base_url=self.url, headers=headers, timeout=ANSWER_SECONDS, trust_env=False)
+        self.http = httpx2.Client(base_url=self.url, timeout=ANSWER_SECONDS, trust_env=False)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -72,7 +78,11 @@ class Engine:
         place = {"sha256": sha256, "weight_version": version}
         try:
             response = self.http.post(
-                "/upload_weights", params=place, content=chunks_of(weights), headers=octets(weights), timeout=seconds
+                "/upload_weights",
+                params=place,
+                content=chunks_of(weights),
+                headers=octets(weights) | self._admin,
+                timeout=seconds,
             )
         except (httpx2.HTTPError, OSError) as error:
             raise EngineError(f"{self.url}/upload_weights: {error!r}") from error
@@ -103,8 +113,9 @@ class Engine:
 
     def ask(self, method: str, path: str, body: Any = None, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
         """One request; the answer is a JSON object."""
+        headers = self._normal if path in NORMAL_PATHS else self._admin
         try:
-            response = self.http.request(method, path, json=body, timeout=seconds)
+            response = self.http.request(method, path, json=body, headers=headers, timeout=seconds)
         except httpx2.HTTPError as error:
             raise EngineError(f"{self.url}{path}: {error!r}") from error
         return self.checked(path, response)
@@ -121,6 +132,11 @@ class Engine:
         if response.status_code != 200 or not isinstance(answer, dict):
             raise EngineError(shown)
         return answer
+
+
+def bearer(key: str | None) -> dict[str, str]:
+    """The header that shows a key, if there is one."""
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def octets(weights: Path) -> dict[str, str]:

@@ -67,8 +67,8 @@ class Trainer:
         self.stopwatch = stopwatch
         self.stopping = stopping
         self.trouble: str | None = "starting"
-        key = settings.student_api_key
-        self.engines = [Engine(url, key.get_secret_value() if key else None) for url in settings.student_urls]
+        keys = [key and key.get_secret_value() for key in (settings.student_api_key, settings.student_admin_key)]
+        self.engines = [Engine(url, *keys) for url in settings.student_urls]
 
     def run(self) -> None:
         """Until `stopping` is set. A job interrupted by a lost Redis is taken up again from its checkpoint."""

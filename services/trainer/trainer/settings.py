@@ -20,7 +20,12 @@ class TrainerSettings(ServiceSettings):
     student_urls: list[str] = Field(
         ["http://127.0.0.1:30000"], min_length=1, description="JSON list: every student engine that samples for us."
     )
-    student_api_key: SecretStr | None = Field(None, description="Admin key of the student engines.")
+    student_api_key: SecretStr | None = Field(
+        None, description="Key of the student engines' normal routes, for the proof of their weights."
+    )
+    student_admin_key: SecretStr | None = Field(
+        None, description="Key of the engines' routes that change weights or pause; default: student_api_key."
+    )
     gateway_url: str = Field(
         "http://127.0.0.1:8001", description="The teacher gateway, whose scoring door training.teacher_kl asks."
     )

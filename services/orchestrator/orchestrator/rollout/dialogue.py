@@ -91,6 +91,7 @@ class Dialogue:
         token_ids = chat.user_turn_ids(guidance.text, ended)
         if not self._fits(token_ids):
             return False
+        leak = guidance.leak
         self.guidances.append(
             Guidance(
                 token_ids=token_ids,
@@ -101,7 +102,10 @@ class Dialogue:
                 completion_tokens=guidance.completion_tokens,
                 price_usd=guidance.price_usd,
                 latency_seconds=guidance.latency_seconds,
-                leaked=guidance.leak.leaked if guidance.leak else None,
+                leaked=leak.leaked if leak else None,
+                leak_rules=leak.rules if leak else [],
+                leak_lift=leak.lift if leak else None,
+                leak_action=leak.action if leak else None,
             )
         )
         self.turns.append(Turn(role="user", content=guidance.text))

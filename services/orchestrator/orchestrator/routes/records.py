@@ -7,7 +7,7 @@ from contracts.records import EvaluationRecord, StepRecord
 from contracts.views import MetricSeries, Page
 from fastapi import APIRouter, Query
 
-from orchestrator.curves import all_series, thinned
+from orchestrator.curves import all_series, later_than, thinned
 from orchestrator.routes.common import Deps, JobOfPath, Limit, as_integer, page, plain
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
@@ -61,9 +61,9 @@ async def get_metrics(
 
     Names are those of the records: `unassisted_accuracy`, `phase_seconds.update`, `evaluation.guided_accuracy`.
     """
-    steps = [record for record in await services.store.steps(row.id) if record.step > after]
-    evaluations = [record for record in await services.store.evaluations(row.id) if record.step > after]
     wanted = tuple(names.split(",")) if names else ("",)
-    found = all_series(steps, evaluations)
-    shown = {name: thinned(curve, points) for name, curve in found.items() if name.startswith(wanted)}
+    found = all_series(await services.store.steps(row.id), await services.store.evaluations(row.id))
+    shown = {
+        name: thinned(later_than(curve, after), points) for name, curve in found.items() if name.startswith(wanted)
+    }
     return MetricSeries(job_id=row.id, series=shown)

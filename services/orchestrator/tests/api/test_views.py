@@ -47,6 +47,18 @@ def test_curves_are_series_of_named_values(api, job_id, store, eventually):
     assert "step" not in api.get(f"/v1/jobs/{job_id}/metrics").json()["series"]
 
 
+def test_sums_over_a_job_do_not_depend_on_the_points_that_are_shown(api, store, job_id):
+    for step, price in ((1, 0.5), (2, 0.25), (3, 0.125), (4, 1.0)):
+        store.hset(keys.steps(job_id), str(step), record(step, teacher_price_usd=price))
+    name = "total.teacher_price_usd"
+    for query, steps, values in (
+        ({"points": 2}, [1, 4], [0.5, 1.875]),
+        ({"after": 2}, [3, 4], [0.875, 1.875]),
+    ):
+        series = api.get(f"/v1/jobs/{job_id}/metrics", params={"names": name, **query}).json()["series"]
+        assert series[name] == {"steps": steps, "values": values}
+
+
 def test_thinned_curves_keep_both_ends():
     curve = Series(steps=list(range(1000)), values=[float(step) for step in range(1000)])
     thin = thinned(curve, 10)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from contracts.budgets import Leak
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 
 HINT = "compare the values again ."
@@ -89,6 +90,7 @@ class Gateway(StandIn):
 
     path = "/v1/guidance"
     text = HINT
+    leak: Leak | None = None
 
     def answer(self, body: dict[str, Any]) -> web.Response:
         request = GuidanceRequest.model_validate(body)
@@ -101,6 +103,7 @@ class Gateway(StandIn):
             completion_tokens=7,
             price_usd=0.5,
             latency_seconds=0.125,
+            leak=self.leak,
         )
         return web.json_response(response.model_dump())
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from contracts.budgets import Leak
 from contracts.episodes import Episode, Guidance
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest
@@ -87,6 +88,13 @@ async def test_guidance_is_recorded_with_its_cost(room: Room, spec: JobSpec, cha
             latency_seconds=0.125,
         )
     ]
+
+
+async def test_what_the_leak_guard_found_is_recorded(room: Room, spec: JobSpec) -> None:
+    room.gateway.leak = Leak(leaked=True, rules=["letter", "value"], action="redact", lift=0.75)
+    (guidance,) = (await room.roll_out(spec)).guidances
+    assert (guidance.leaked, guidance.leak_rules) == (True, ["letter", "value"])
+    assert (guidance.leak_action, guidance.leak_lift) == ("redact", 0.75)
 
 
 async def test_the_teacher_sees_the_whole_dialogue(room: Room, job: Context) -> None:

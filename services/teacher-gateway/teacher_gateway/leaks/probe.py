@@ -7,8 +7,10 @@ import aiohttp
 import msgspec
 from contracts.budgets import LeakProbe
 from contracts.guidance import RETRY_TEXT
+from pydantic import SecretStr
 
 from teacher_gateway.addresses import canonical
+from teacher_gateway.keys import KeyRing
 from teacher_gateway.leaks.answer import RightAnswer
 
 # A few short answers; a weight swap that comes in between takes seconds. Guidance must not wait longer for its probe.
@@ -37,9 +39,10 @@ class ProbeFailed(Exception):
 class StudentProbe:
     """Asks the student engine at `student_url` through its OpenAI route, with the policy that it serves now."""
 
-    def __init__(self, session: aiohttp.ClientSession, student_url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, student_url: str, api_key: SecretStr | None = None) -> None:
         self._session = session
-        self._url = canonical(student_url) + "/v1/chat/completions"
+        self._keys = KeyRing({} if api_key is None else {student_url: api_key})
+        self._student_url = canonical(student_url)
 
     async def lift(self, guidance: str, answer: RightAnswer, probe: LeakProbe, seed: int) -> float:
         """Share of right answers from the guidance beyond what chance or the retry text gives, in [-1, 1].
@@ -59,10 +62,11 @@ class StudentProbe:
             "n": samples,
             "seed": seed,
         }
-        headers = {"Content-Type": "application/json"}
+        url = f"{self._student_url}/v1/chat/completions"
+        headers = {"Content-Type": "application/json", **self._keys.headers(self._student_url)}
         try:
             async with self._session.post(
-                self._url, data=msgspec.json.encode(body), headers=headers, timeout=PROBE_TIMEOUT
+                url, data=msgspec.json.encode(body), headers=headers, timeout=PROBE_TIMEOUT
             ) as response:
                 status, found = response.status, await response.read()
             said = [

@@ -13,7 +13,7 @@ from teacher_gateway.keys import KeyRing
 from teacher_gateway.providers.base import Account, Entry, Provider
 from teacher_gateway.providers.openai_compatible import OpenAICompatible
 from teacher_gateway.providers.retry import FixedText
-from teacher_gateway.providers.student import Student, StudentOptions
+from teacher_gateway.providers.student import Student, StudentOptions, chat_address
 from teacher_gateway.providers.tutor import Tutor
 from teacher_gateway.settings import GatewaySettings
 from teacher_gateway.teachers_file import OPENAI_COMPATIBLE, STUDENT, ProviderSettings, TeachersFile
@@ -75,7 +75,7 @@ def _create(settings: ProviderSettings, key: str | None, session: aiohttp.Client
     if settings.kind == OPENAI_COMPATIBLE and settings.base_url:
         return OpenAICompatible(ChatClient(session, _ring(settings.base_url, key)), settings.base_url)
     if settings.kind == STUDENT and settings.base_url:
-        chat = ChatClient(session, _ring(settings.base_url, key))
+        chat = ChatClient(session, _ring(chat_address(settings.base_url), key))
         return Student(chat, settings.base_url, StudentOptions.model_validate(settings.options))
     if settings.kind in COMMERCIAL:
         # Imported here because the SDKs take seconds, which a gateway without such a teacher need not pay.

@@ -24,12 +24,17 @@ class StudentOptions(BaseModel):
     )
 
 
+def chat_address(engine: str) -> str:
+    """Where an engine speaks OpenAI's chat API; its key belongs to this address."""
+    return canonical(engine).removesuffix("/v1") + "/v1"
+
+
 class Student:
     """Asks the engine at `base_url`; each reply's model is named with the weight version that spoke."""
 
     def __init__(self, chat: ChatClient, base_url: str, options: StudentOptions) -> None:
         self._chat = chat
-        self._base_url = canonical(base_url).removesuffix("/v1") + "/v1"
+        self._base_url = chat_address(base_url)
         self._frozen_at = options.frozen_at
 
     async def guide(self, prompt: str, request: GuidanceRequest) -> Reply:

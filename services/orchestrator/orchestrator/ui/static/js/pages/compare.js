@@ -1,6 +1,6 @@
 // Several jobs on one chart, and what they do differently.
 
-import { all, get } from "../api.js";
+import { get } from "../api.js";
 import { fill, h } from "../dom.js";
 import { share } from "../format.js";
 import { chart } from "../parts/chart.js";
@@ -11,12 +11,12 @@ import { poll } from "../stream.js";
 const COLORS = ["--series-1", "--series-2", "--series-3", "--series-4", "--series-5", "--series-6"];
 const LOOK_MILLISECONDS = 4000;
 const CURVES = {
-  evaluation_unassisted: ["Unassisted, held out", "evaluations", "unassisted_accuracy"],
-  evaluation_guided: ["Guided, held out", "evaluations", "guided_accuracy"],
-  unassisted: ["Unassisted, batch", "steps", "unassisted_accuracy"],
-  guided: ["Guided, batch", "steps", "guided_accuracy"],
-  decay_factor: ["Decay factor μ", "steps", "decay_factor"],
-  reward_decayed: ["Mean reward, decayed", "steps", "mean_reward_decayed"],
+  evaluation_unassisted: ["Unassisted, held out", "evaluation.unassisted_accuracy"],
+  evaluation_guided: ["Guided, held out", "evaluation.guided_accuracy"],
+  unassisted: ["Unassisted, batch", "unassisted_accuracy"],
+  guided: ["Guided, batch", "guided_accuracy"],
+  decay_factor: ["Decay factor μ", "decay_factor"],
+  reward_decayed: ["Mean reward, decayed", "mean_reward_decayed"],
 };
 
 export async function show({ main, query, signal, title, navigate }) {
@@ -32,14 +32,15 @@ export async function show({ main, query, signal, title, navigate }) {
   if (!chosen.length) return void fill(place, h("div", { class: "card" }, empty("Choose jobs to compare", "Up to six, on one chart.")));
 
   const jobs = await Promise.all(chosen.map((id) => get(`/v1/jobs/${id}`, {}, signal)));
-  const [label, list, field] = CURVES[curve];
-  const one = chart({ title: label, unit: "against steps", format: share, range: () => [0, 1.02], height: 360, signal, series: jobs.map((job, at) => ({ label: job.name, color: COLORS[at], points: list === "evaluations" })) });
+  const [label, name] = CURVES[curve];
+  const one = chart({ title: label, unit: "against steps", format: share, range: () => [0, 1.02], height: 360, signal, series: jobs.map((job, at) => ({ label: job.name, color: COLORS[at], points: name.startsWith("evaluation.") })) });
   fill(place, one.element, differences(jobs));
   poll(async () => {
     if (one.drawn && jobs.every((job) => TERMINAL.has(job.status))) return;
-    const records = await Promise.all(jobs.map((job) => all(`/v1/jobs/${job.id}/${list}`, {}, signal)));
-    const xs = [...new Set(records.flat().map((record) => record.step))].sort((a, b) => a - b);
-    const columns = records.map((rows) => new Map(rows.map((record) => [record.step, record[field]])));
+    const found = await Promise.all(jobs.map((job) => get(`/v1/jobs/${job.id}/metrics`, { names: name }, signal)));
+    const all = found.map(({ series }) => series[name] ?? { steps: [], values: [] });
+    const xs = [...new Set(all.flatMap(({ steps }) => steps))].sort((a, b) => a - b);
+    const columns = all.map(({ steps, values }) => new Map(steps.map((step, at) => [step, values[at]])));
     one.set(xs, columns.map((column) => xs.map((step) => column.get(step) ?? null)));
     one.drawn = true;
   }, LOOK_MILLISECONDS, signal).catch(() => undefined);

@@ -8,6 +8,7 @@ import { curves } from "../parts/curves.js";
 import { eventList } from "../parts/events.js";
 import { jobHead, keyFigures } from "../parts/job_head.js";
 import { failure } from "../parts/states.js";
+import { stepRecords } from "../parts/step_records.js";
 import { stepTable } from "../parts/step_table.js";
 import { TERMINAL } from "../parts/status.js";
 import { follow, poll } from "../stream.js";
@@ -17,9 +18,10 @@ const LOOK_MILLISECONDS = 1500;
 export async function show({ main, parameters: [id], signal, title }) {
   const path = `/v1/jobs/${encodeURIComponent(id)}`;
   const newest = await get(`${path}/events`, { order: "desc", limit: 100 }, signal);
-  const [job, steps, evaluations] = await Promise.all([get(path, {}, signal), all(`${path}/steps`, {}, signal), all(`${path}/evaluations`, {}, signal)]);
+  const job = await get(path, {}, signal);
   title(job.name);
-  const state = { job, steps: byStep(steps), evaluations: byStep(evaluations) };
+  const [steps, evaluations] = await Promise.all([stepRecords(path, job, signal), all(`${path}/evaluations`, {}, signal)]);
+  const state = { job, steps: byStep(steps.curve), recent: byStep(steps.recent), evaluations: byStep(evaluations) };
   const view = build(main, job, signal);
   const refresh = onceAFrame(() => view.draw(state));
   view.events.older(newest);
@@ -44,7 +46,7 @@ export async function show({ main, parameters: [id], signal, title }) {
 
   function onEvent(event) {
     view.events.add(event);
-    if (event.type === "step.trained") state.steps.set(event.record.step, event.record);
+    if (event.type === "step.trained") for (const records of [state.steps, state.recent]) records.set(event.record.step, event.record);
     if (event.type === "evaluation.finished") state.evaluations.set(event.record.step, event.record);
     if (event.type === "job.status") look();
     refresh();
@@ -70,7 +72,7 @@ function build(main, job, signal) {
       live.dataset.kind = kind;
       live.textContent = { live: "Live", broken: "Connection lost, trying again", ended: "" }[kind];
     },
-    draw({ job, steps, evaluations }) {
+    draw({ job, steps, recent, evaluations }) {
       jobHead(head, job, tools, live);
       if (job.status !== shownStatus) {
         shownStatus = job.status;
@@ -80,7 +82,7 @@ function build(main, job, signal) {
       const held = sorted(evaluations);
       keyFigures(figures, job, records, held);
       charts.set(records, held);
-      table.set(records);
+      table.set(sorted(recent));
     },
   };
 }

@@ -3,6 +3,7 @@
 import { h } from "../dom.js";
 import { count, dollars, number, share } from "../format.js";
 import { chart } from "./chart.js";
+import { totals } from "./step_records.js";
 
 const UNIT_RANGE = () => [0, 1.02];
 const ATTEMPT_COLORS = ["--student", "--teacher", "--mu", "--good", "--bad", "--muted"];
@@ -42,8 +43,7 @@ export function curves(spec, signal) {
       all.rewards.set(xs, Array.from({ length: attempts }, (_, k) => column((it) => meanReward(it.attempts[k]))));
       all.throughput.set(xs, [column((it) => it.tokens_per_second)]);
       all.phases.set(xs, PHASES.map(([name]) => column((it) => it.phase_seconds[name] ?? 0)));
-      let spent = 0;
-      all.teacher.set(xs, [column((it) => (free ? it.teacher_calls : (spent += it.teacher_price_usd)))]);
+      all.teacher.set(xs, [free ? column((it) => it.teacher_calls) : totals(steps).map((it) => finite(it.teacher_price_usd))]);
     },
   };
 }

@@ -2,6 +2,7 @@
 
 import { fill, h } from "../dom.js";
 import { count, dollars, NOTHING, number, share } from "../format.js";
+import { totals } from "./step_records.js";
 import { doing, progressBar, statusBadge, TERMINAL, timeLeft } from "./status.js";
 
 export function jobHead(head, job, tools, live) {
@@ -25,8 +26,7 @@ export function keyFigures(list, job, steps, evaluations) {
   const first = evaluations[0];
   const last = evaluations.at(-1);
   const newest = steps.at(-1);
-  const spent = steps.reduce((sum, record) => sum + record.teacher_price_usd, 0);
-  const calls = steps.reduce((sum, record) => sum + record.teacher_calls, 0);
+  const { teacher_price_usd: spent, teacher_calls: calls } = totals(steps).at(-1) ?? { teacher_price_usd: 0, teacher_calls: 0 };
   const budget = job.spec.teacher.budget?.usd;
   fill(
     list,

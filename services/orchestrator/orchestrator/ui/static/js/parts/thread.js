@@ -7,6 +7,8 @@ import { tokenText } from "./tokens.js";
 const SIGNS = { correct: "✓", wrong: "×", malformed: "?", truncated: "…" };
 const WORDS = { correct: "Right", wrong: "Wrong", malformed: "Not in the required form", truncated: "Cut off before its end" };
 
+const LEAK_ACTIONS = { redact: "taken out", ask_again: "asked again", reject: "replaced by the retry text" };
+
 /** A list of turns. `record`: the step's, for the decay factors; `desk` hears which token is looked at. */
 export function thread(episode, record, desk) {
   const turns = [question(episode)];
@@ -80,13 +82,15 @@ function teaching(guidance) {
     "T",
     [h("h2", {}, "Teacher"), h("span", { class: "muted small" }, name)],
     h("p", { class: "prose" }, guidance.text),
-    h("dl", { class: "turn-foot" }, pair("Cost", dollars(guidance.price_usd)), pair("Tokens", `${count(guidance.prompt_tokens)} in, ${count(guidance.completion_tokens)} out`), pair("Took", duration(guidance.latency_seconds)), leak(guidance.leaked)),
+    h("dl", { class: "turn-foot" }, pair("Cost", dollars(guidance.price_usd)), pair("Tokens", `${count(guidance.prompt_tokens)} in, ${count(guidance.completion_tokens)} out`), pair("Took", duration(guidance.latency_seconds)), leak(guidance)),
   );
 }
 
-function leak(leaked) {
+/** What the guard found in the teacher's own words, by which rules, and what the student was told instead. */
+function leak({ leaked, leak_rules: rules = [], leak_lift: lift = null, leak_action: action = null }) {
   const [text, kind] = leaked === null ? ["not checked", ""] : leaked ? ["gives the answer away", "minus"] : ["none found", "plus"];
-  return pair("Leak", text, "", kind);
+  const notes = [rules.length ? `by ${rules.join(", ")}` : null, lift === null ? null : `score ${signed(lift)}`, leaked ? LEAK_ACTIONS[action] : null];
+  return pair("Leak", text, notes.filter(Boolean).join("; "), kind);
 }
 
 function failed(failure) {
