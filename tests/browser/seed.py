@@ -90,7 +90,7 @@ def write_long(store: redis.Redis, job_id: str, steps: int) -> None:
     write_past(store, past)
     spec = spec_of(past)
     spec = spec.model_copy(update={"training": spec.training.model_copy(update={"steps": steps})})
-    store.hset(keys.job(job_id), "spec", spec.model_dump_json())
+    store.hset(keys.job(job_id), mapping={"spec": spec.model_dump_json(), "policy_version": str(steps)})
     records = {str(step): record_of(step, 16).model_dump_json() for step in range(1, steps + 1)}
     store.hset(keys.steps(job_id), mapping=records)
 
