@@ -16,9 +16,9 @@ export async function stepRecords(path, job, signal) {
   }
   const [metrics, recent] = await Promise.all([
     get(`${path}/metrics`, { points: POINTS }, signal),
-    all(`${path}/steps`, { after: job.progress.step - RECENT }, signal),
+    get(`${path}/steps`, { after: job.progress.step - RECENT }, signal),
   ]);
-  return { curve: thinned(metrics.series), recent };
+  return { curve: thinned(metrics.series), recent: recent.data };
 }
 
 /** Series by dotted name -> records; `attempts.1.rows` counts from one. */
