@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from pydantic import SecretStr
 
 # A local engine answers in milliseconds; one that decodes a full batch on a busy machine needs seconds.
 ANSWER_SECONDS = 10.0
@@ -40,7 +41,7 @@ class Engine:
     opens what the other does.
     """
 
-    def __init__(self, url: str, api_key: str | None = None, admin_key: str | None = None) -> None:
+    def __init__(self, url: str, api_key: SecretStr | None = None, admin_key: SecretStr | None = None) -> None:
         self.url = url.rstrip("/")
         self._normal, self._admin = bearer(api_key), bearer(admin_key or api_key)
         # trust_env off: a proxy of the environment must not stand between the trainer and its engine.
@@ -134,9 +135,9 @@ class Engine:
         return answer
 
 
-def bearer(key: str | None) -> dict[str, str]:
+def bearer(key: SecretStr | None) -> dict[str, str]:
     """The header that shows a key, if there is one."""
-    return {"Authorization": f"Bearer {key}"} if key else {}
+    return {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
 
 
 def octets(weights: Path) -> dict[str, str]:

@@ -67,7 +67,7 @@ class Trainer:
         self.stopwatch = stopwatch
         self.stopping = stopping
         self.trouble: str | None = "starting"
-        keys = [key and key.get_secret_value() for key in (settings.student_api_key, settings.student_admin_key)]
+        keys = settings.student_api_key, settings.student_admin_key
         self.engines = [Engine(url, *keys) for url in settings.student_urls]
 
     def run(self) -> None:
