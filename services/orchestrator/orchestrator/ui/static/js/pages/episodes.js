@@ -12,8 +12,10 @@ export async function show({ main, parameters: [id], query, signal, title, navig
   title("Episodes");
   const filters = { purpose: query.get("purpose") || "train", outcome: query.get("outcome"), step: query.get("step"), attempts: query.get("attempts") };
   const address = (changes) => `/jobs/${id}/episodes?${new URLSearchParams(Object.entries({ ...filters, ...changes }).filter(([, value]) => value))}`;
-  const [job, page] = await Promise.all([get(`/v1/jobs/${id}`, {}, signal), get(`/v1/jobs/${id}/episodes`, { ...filters, after: query.get("after"), limit: PAGE }, signal)]);
-  const next = () => navigate(address({ after: page.last_id }), { state: { paged: true } });
+  // A job is told with the progress of all its steps: a turned page knows its name already.
+  const named = history.state?.jobName;
+  const [job, page] = await Promise.all([named ? { name: named } : get(`/v1/jobs/${id}`, {}, signal), get(`/v1/jobs/${id}/episodes`, { ...filters, after: query.get("after"), limit: PAGE }, signal)]);
+  const next = () => navigate(address({ after: page.last_id }), { state: { paged: true, jobName: job.name } });
   fill(
     main,
     h("nav", { class: "crumbs", "aria-label": "Where you are" }, h("a", { href: "/" }, "Jobs"), h("span", { "aria-hidden": "true" }, "/"), h("a", { href: `/jobs/${id}` }, job.name)),
