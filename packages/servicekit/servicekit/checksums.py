@@ -1,6 +1,7 @@
 """Checksums of a directory in sha256sum's own format: `sha256sum -c SHA256SUMS` checks it too."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 CHECKSUMS = "SHA256SUMS"
@@ -12,9 +13,10 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_checksums(directory: Path) -> None:
-    """One line a file, in sha256sum's own format."""
-    lines = [f"{sha256_of(directory / name)}  {name}\n" for name in sorted(names_in(directory))]
+def write_checksums(directory: Path, known: Mapping[str, str] | None = None) -> None:
+    """One line a file, in sha256sum's own format. `known`: digests of files that were hashed as they were written."""
+    digests = {name: (known or {}).get(name) or sha256_of(directory / name) for name in names_in(directory)}
+    lines = [f"{digests[name]}  {name}\n" for name in sorted(digests)]
     (directory / CHECKSUMS).write_text("".join(lines))
 
 

@@ -9,7 +9,7 @@ from contracts.records import JsonRecord, StepRecord
 from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from servicekit.checksums import damage_in, sha256_of
+from servicekit.checksums import damage_in
 from torch import Tensor
 
 from trainer.durable import remove_unfinished, remove_whole, whole_directory
@@ -50,11 +50,13 @@ class Checkpoint:
 def save(data_root: Path, checkpoint: Checkpoint) -> str:
     """Commit it. Returns the SHA-256 of its weights. Raises OSError; then no part of it is seen."""
     state = checkpoint.state
-    with whole_directory(checkpoint_directory(data_root, state.job_id, state.step)) as directory:
-        write_tensors(directory / WEIGHTS, checkpoint.weights, metadata={"format": "pt"})
-        write_tensors(directory / OPTIMIZER, {**checkpoint.optimizer, RANDOM_STATE: checkpoint.random_state})
+    optimizer = {**checkpoint.optimizer, RANDOM_STATE: checkpoint.random_state}
+    digests: dict[str, str] = {}
+    with whole_directory(checkpoint_directory(data_root, state.job_id, state.step), digests) as directory:
+        digests[WEIGHTS] = write_tensors(directory / WEIGHTS, checkpoint.weights, {"format": "pt"})
+        digests[OPTIMIZER] = write_tensors(directory / OPTIMIZER, optimizer)
         (directory / STATE).write_text(state.model_dump_json(indent=1))
-        return sha256_of(directory / WEIGHTS)
+    return digests[WEIGHTS]
 
 
 def newest(

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,11 +12,12 @@ UNFINISHED = ".unfinished-"
 
 
 @contextmanager
-def whole_directory(target: Path, forced: bool = True) -> Iterator[Path]:
+def whole_directory(target: Path, known: Mapping[str, str] | None = None, forced: bool = True) -> Iterator[Path]:
     """Yields an empty directory to fill; on leaving, everything in it is on the disk under `target`, checksummed.
 
     A crash at any moment leaves the old `target`, the new one, or none, never a part; without `forced` that holds for
-    a crash of this process, not for one of the machine. Raises OSError.
+    a crash of this process, not for one of the machine. `known` is looked at on leaving: the SHA-256 by file name of
+    what was hashed already. Raises OSError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.parent / f"{UNFINISHED}{target.name}"
@@ -25,7 +26,7 @@ def whole_directory(target: Path, forced: bool = True) -> Iterator[Path]:
     try:
         with naming(target):
             yield unfinished
-        write_checksums(unfinished)
+        write_checksums(unfinished, known)
         if forced:
             for path in unfinished.rglob("*"):
                 sync(path)

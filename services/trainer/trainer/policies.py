@@ -14,14 +14,16 @@ WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.ind
 KEEP_POLICIES = 3
 
 
-def write_policy(policy: Policy, base: Path, directory: Path) -> None:
-    """The base's own config and tokenizer files with the new weights, checksummed. Raises OSError.
+def write_policy(policy: Policy, base: Path, directory: Path) -> str:
+    """The base's own config and tokenizer files with the new weights, whose SHA-256 is returned. Raises OSError.
 
     Not forced to the disk: a checkpoint holds the same weights, and engines compare the checksum before they serve.
     """
-    with whole_directory(directory, forced=False) as unfinished:
+    digests: dict[str, str] = {}
+    with whole_directory(directory, digests, forced=False) as unfinished:
         copy_all_but_weights(base, unfinished)
-        write_tensors(unfinished / WEIGHTS_FILE, policy.weights(), metadata={"format": "pt"})
+        digests[WEIGHTS_FILE] = write_tensors(unfinished / WEIGHTS_FILE, policy.weights(), {"format": "pt"})
+    return digests[WEIGHTS_FILE]
 
 
 def copy_all_but_weights(base: Path, into: Path) -> None:

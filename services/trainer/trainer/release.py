@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.policies import engine_version, policy_directory
-from servicekit.checksums import listed_in
 
 from trainer.canary import canary_ids
 from trainer.policies import WEIGHTS_FILE, write_policy
@@ -51,12 +50,12 @@ def write_release(
 ) -> Release:
     """Write the weights of a policy as the next version. Raises OSError."""
     directory = policy_directory(data_root, job_id, version).absolute()
-    write_policy(policy, base, directory)
+    sha256 = write_policy(policy, base, directory)
     return Release(
         version=version,
         name=engine_version(job_id, version),
         directory=directory,
-        sha256=listed_in(directory)[WEIGHTS_FILE],
+        sha256=sha256,
         size=(directory / WEIGHTS_FILE).stat().st_size,
         canary_ids=canary_ids(policy.vocab_size),
         canary=[],
