@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from contracts.events import PolicyPublished, PolicyRestored, PolicyRolledBack, PublishFailed, ReplicaLeft
-from trainer.engine import Engine
+from trainer.engine import ANSWER_SECONDS, Engine
 from trainer.failures import JobFailure
 from trainer.release import Release
 from trainer.weight_routes import WeightRoute
@@ -208,6 +208,25 @@ def test_an_engine_that_restarts_in_the_middle_of_a_batch_gets_nothing_until_it_
     assert fleet.serving() == dict.fromkeys(urls, 0)
     rollouts.stop()
     assert rollouts.failures == []
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_an_engine_that_a_killed_trainer_left_paused_goes_on_before_the_next_publication(
+    make_fleet: MakeFleet, traffic: StartTraffic, engines: list[EngineProcess], route: str
+) -> None:
+    urls = [engine.url for engine in engines]
+    make_fleet(urls, ROUTES[route]()).publish(0)
+    rollouts = traffic(urls)
+    wait_until(lambda: answered(rollouts, 0), "answers")
+    for url in urls:
+        Engine(url).pause(ANSWER_SECONDS)  # its trainer dies here
+    next_trainer = make_fleet(urls, ROUTES[route]())
+    before = len(rollouts.exchanges)
+    next_trainer.publisher.wake()
+    wait_until(lambda: len(rollouts.exchanges) > before + rollouts.clients, "answers after the trainer's death")
+    rollouts.stop()
+    assert rollouts.failures == []
+    assert next_trainer.told == []
 
 
 def test_engines_that_take_no_upload_end_the_job_at_its_start(

@@ -31,6 +31,7 @@ from .rig import (
     settings_of,
     start,
     stop,
+    training,
     wait_until,
     weights_at,
 )
@@ -188,3 +189,15 @@ def test_the_command_serves_health_and_ends_on_sigterm(
     assert process.returncode == 0
     lines = [json.loads(line) for line in logs.splitlines()]
     assert any(line["event"] == "step.trained" and line["job_id"] == JOB for line in lines)
+
+
+def test_an_engine_that_a_killed_trainer_left_paused_goes_on_before_anything_is_published(
+    client: "redis.Redis", redis_url: str, student: Path, engine: StandInEngine, tmp_path: Path
+) -> None:
+    """The version that was being published is some steps after the last checkpoint: they must be trained again first."""
+    put_job(client, spec_of(student.name, steps=4, checkpoint_every=4))
+    client.hset(keys.job(JOB), "policy_version", 2)
+    engine.paused = True
+    with training(redis_url, engine, tmp_path, student):
+        wait_until(lambda: not engine.paused, "generation")
+    assert engine.swaps == []

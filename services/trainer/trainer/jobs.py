@@ -2,8 +2,8 @@
 
 import errno
 import threading
+from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import msgspec
 import redis
@@ -94,11 +94,12 @@ class Trainer:
         try:
             self.presence.show(job_id)
             with sole_trainer(job_directory(self.settings.data_root, job_id)):
-                loop = self.prepare(self.store.job(job_id))
-                try:
-                    loop.run()
-                finally:
-                    loop.publisher.close()
+                job = self.store.job(job_id)
+                vigil = Vigil(self.store, job, self.stopping)
+                observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))
+                with closing(self.publisher(job, observers, vigil)) as publisher:
+                    publisher.wake()
+                    self.prepare(job, observers, vigil, publisher).run()
         except JobStopped as stop:
             log.info("job_left", reason=str(stop))
         except JobFailure as failure:
@@ -132,14 +133,10 @@ class Trainer:
         log = StepLog(self.settings.data_root, job_id)
         return [log, TensorBoardLog(self.settings.data_root, job_id)] if self.settings.tensorboard else [log]
 
-    def prepare(self, job: Job) -> TrainingLoop:
+    def prepare(self, job: Job, observers: Observers, vigil: Vigil, publisher: WeightPublisher) -> TrainingLoop:
         """Wire the parts of one job together."""
-        base = find_student(job.spec.student.model, self.settings.model_roots)
-        learner = prepare(job.spec, self.settings.model_roots, self.crew, self.stopwatch.measure)
-        vigil = Vigil(self.store, job, self.stopping)
+        learner = prepare(job.spec, self.settings.model_roots, self.crew, partial(vigil.measure, self.stopwatch))
         self.meters.staleness_bound.set(job.spec.rollout.max_staleness)
-        observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))
-        publisher = self.publisher(job, base, observers, vigil)
         vigil.also = Patrol(publisher).look
         wanted = job.spec.training.teacher_kl
         return TrainingLoop(
@@ -155,7 +152,7 @@ class Trainer:
             teacher_kl=TeacherKl(self.settings.gateway_url, wanted) if wanted else None,
         )
 
-    def publisher(self, job: Job, base: Path, observers: Observers, vigil: Vigil) -> WeightPublisher:
+    def publisher(self, job: Job, observers: Observers, vigil: Vigil) -> WeightPublisher:
         """The way from a policy to every engine, as the settings say."""
         tolerance = self.settings.canary_tolerance or TOLERANCES[job.spec.training.precision]
         urls = [engine.url for engine in self.engines]
@@ -166,7 +163,7 @@ class Trainer:
             rotation=rotation,
             data_root=self.settings.data_root,
             job_id=job.id,
-            base=base,
+            base=find_student(job.spec.student.model, self.settings.model_roots),
             tell=observers.tell,
             pause=vigil.pause,
             rules=SwapRules(self.settings.swap_failure, tolerance),

@@ -1,8 +1,10 @@
 """Policy versions: swapped into every replica in two phases, and proved to be served before they count."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -80,6 +82,16 @@ class WeightPublisher:
         for replica in self.replicas:
             replica.thread.join(max(0.0, deadline - time.monotonic()))
         self.route.close()
+
+    def wake(self) -> None:
+        """Undo what a trainer that was killed in mid-swap left behind: engines that wait for ever. Returns at once."""
+        for replica in self.replicas:
+            replica.submit(partial(self.wake_one, replica))
+
+    def wake_one(self, replica: Replica) -> None:
+        """In the replica's thread. One that does not answer is told of by the publication that follows."""
+        with contextlib.suppress(EngineError):
+            self.route.wake(replica.engine)
 
     def publish(self, policy: Policy, version: int) -> None:
         """Write, prepare, swap, prove. Raises JobFailure when the deadline passes without a proof."""

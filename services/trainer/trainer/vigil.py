@@ -2,9 +2,13 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from trainer.failures import JobStopped
+import redis
+
+from trainer.failures import JobFailure, JobStopped
+from trainer.stopwatch import Stopwatch
 from trainer.store import Job, Store
 
 # A cancelled job or a restarted engine is noticed within this time, at a cost of one Redis and one HTTP call.
@@ -25,10 +29,16 @@ class Vigil:
         self.stopping = stopping
         self.also: Callable[[], None] = lambda: None
         self.looked_at = time.monotonic()
+        self.held_back: Exception | None = None
         self.server_id = store.server_id()
 
     def check(self) -> None:
-        """Raises JobStopped when the trainer is to end, the job has lost this seat, or Redis was started again."""
+        """Raises JobStopped when the trainer is to end, the job has lost this seat, or Redis was started again.
+
+        Raises also what `glance` held back.
+        """
+        if self.held_back is not None:
+            raise self.held_back
         if self.stopping.is_set():
             raise JobStopped("the trainer was asked to end")
         if not self.store.is_running(self.job.id, self.job.seat):
@@ -44,6 +54,21 @@ class Vigil:
             self.check()
             self.also()
             self.looked_at = time.monotonic()
+
+    def glance(self) -> None:
+        """`look` in the middle of an update, which all processes must end together: `check` raises what it would."""
+        if self.held_back is None:
+            try:
+                self.look()
+            except (JobStopped, JobFailure, redis.RedisError) as error:
+                self.held_back = error
+
+    @contextmanager
+    def measure(self, stopwatch: Stopwatch, phase: str) -> Iterator[None]:
+        """Time a phase of an update, with a glance before it: an update may take many minutes."""
+        self.glance()
+        with stopwatch.measure(phase):
+            yield
 
     def pause(self, seconds: float) -> None:
         """Wait this long, or raise JobStopped sooner."""

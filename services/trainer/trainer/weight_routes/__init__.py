@@ -7,13 +7,16 @@ from trainer.release import Release
 
 
 class WeightRoute(Protocol):
-    """Both methods run in the thread of their engine and raise EngineError; RouteMissing ends the job at its start."""
+    """All but `close` run in the thread of their engine and raise EngineError; RouteMissing ends a job at its start."""
 
     def prepare(self, engine: Engine, release: Release) -> None:
         """Give the engine what the swap needs, and check it. Nothing that is served changes."""
 
     def swap(self, engine: Engine, release: Release) -> None:
         """Let the engine serve it. Called while its generation is paused; it was prepared before."""
+
+    def wake(self, engine: Engine) -> None:
+        """Let an engine go on that a trainer killed in mid-swap left paused, unless it may hold half of an update."""
 
     def close(self) -> None:
         """Leave nothing behind in the engines."""

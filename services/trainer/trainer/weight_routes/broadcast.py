@@ -9,7 +9,7 @@ import itertools
 import secrets
 import threading
 
-from trainer.engine import Engine, EngineError, RouteMissing
+from trainer.engine import ANSWER_SECONDS, Engine, EngineError, RouteMissing
 from trainer.release import Release
 from trainer.weight_routes.group import Backend, Group
 
@@ -54,6 +54,11 @@ class Broadcast:
             with self.turn:
                 group.send(release.weights, release.name, seconds)
         tell(group.engine, "/end_weight_update", seconds)
+
+    def wake(self, engine: Engine) -> None:
+        """The CPU engine collects a whole update before it serves any; SGLang may hold half, and waits for the next."""
+        if engine.identity().instance:
+            engine.resume(ANSWER_SECONDS)
 
     def close(self) -> None:
         """Leave every group."""

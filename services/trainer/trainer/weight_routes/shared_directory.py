@@ -2,7 +2,7 @@
 
 from servicekit.checksums import damage_in
 
-from trainer.engine import Engine, EngineError, RouteMissing
+from trainer.engine import ANSWER_SECONDS, Engine, EngineError, RouteMissing
 from trainer.release import Release
 
 
@@ -22,6 +22,10 @@ class SharedDirectory:
     def swap(self, engine: Engine, release: Release) -> None:
         """What was prepared is served at once."""
         engine.load(release.directory, release.name, release.phase_seconds)
+
+    def wake(self, engine: Engine) -> None:
+        """It read either all of a version or nothing."""
+        engine.resume(ANSWER_SECONDS)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -1,6 +1,6 @@
 """Weights over HTTP (`/upload_weights`, which only the CPU engine has), for engines that share no disk with us."""
 
-from trainer.engine import Engine, EngineError
+from trainer.engine import ANSWER_SECONDS, Engine, EngineError
 from trainer.release import Release
 
 
@@ -22,6 +22,10 @@ class Upload:
         if place is None:
             raise EngineError(f"{engine.url}: {release.name} was not uploaded")
         engine.load(place, release.name, release.phase_seconds)
+
+    def wake(self, engine: Engine) -> None:
+        """It read either all of a version or nothing."""
+        engine.resume(ANSWER_SECONDS)
 
     def close(self) -> None:
         """The engines bound what they keep."""
