@@ -194,7 +194,7 @@ def test_the_command_serves_health_and_ends_on_sigterm(
 def test_an_engine_that_a_killed_trainer_left_paused_goes_on_before_anything_is_published(
     client: "redis.Redis", redis_url: str, student: Path, engine: StandInEngine, tmp_path: Path
 ) -> None:
-    """The version that was being published is some steps after the last checkpoint: they must be trained again first."""
+    """The version that was being published is some steps after the last checkpoint: they are trained again first."""
     put_job(client, spec_of(student.name, steps=4, checkpoint_every=4))
     client.hset(keys.job(JOB), "policy_version", 2)
     engine.paused = True
