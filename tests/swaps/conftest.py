@@ -142,7 +142,7 @@ def make_fleet(
         publisher = WeightPublisher(
             [Engine(url) for url in urls],
             route or SharedDirectory(),
-            Rotation(urls, partial(store.set_standing, JOB), {}),
+            Rotation(urls, partial(store.set_standing, JOB), store.rotation(JOB, urls)),
             tmp_path,
             JOB,
             student,

@@ -215,11 +215,12 @@ def test_an_engine_that_a_killed_trainer_left_paused_goes_on_before_the_next_pub
     make_fleet: MakeFleet, traffic: StartTraffic, engines: list[EngineProcess], route: str
 ) -> None:
     urls = [engine.url for engine in engines]
-    make_fleet(urls, ROUTES[route]()).publish(0)
+    fleet = make_fleet(urls, ROUTES[route]())
+    fleet.publish(0)
     rollouts = traffic(urls)
     wait_until(lambda: answered(rollouts, 0), "answers")
-    for url in urls:
-        Engine(url).pause(ANSWER_SECONDS)  # its trainer dies here
+    for replica in fleet.publisher.replicas:
+        replica.engine.pause(ANSWER_SECONDS)  # the trainer dies here
     next_trainer = make_fleet(urls, ROUTES[route]())
     before = len(rollouts.exchanges)
     next_trainer.publisher.wake()

@@ -57,15 +57,20 @@ class Uploads:
     async def _write(self, body: AsyncIterator[bytes], path: Path, sha256: str) -> None:
         digest, size, pending = hashlib.sha256(), 0, bytearray()
         with path.open("wb") as file:
-            async for chunk in timed(body):
-                size += len(chunk)
-                if size > self.limit:
-                    raise TooLarge(f"the body is longer than {self.limit} bytes, all that this model can fill")
-                pending += chunk
-                if len(pending) >= WRITE_BYTES:
-                    await asyncio.to_thread(write_and_hash, file, digest, bytes(pending))
-                    pending.clear()
-            await asyncio.to_thread(write_and_hash, file, digest, bytes(pending))
+            writing = asyncio.ensure_future(asyncio.to_thread(write_and_hash, file, digest, bytearray()))
+            try:
+                async for chunk in timed(body):
+                    size += len(chunk)
+                    if size > self.limit:
+                        raise TooLarge(f"the body is longer than {self.limit} bytes, all that this model can fill")
+                    pending += chunk
+                    if len(pending) >= WRITE_BYTES:
+                        await writing
+                        writing = asyncio.ensure_future(asyncio.to_thread(write_and_hash, file, digest, pending))
+                        pending = bytearray()
+            finally:
+                await writing  # the file must not be closed under it
+            await asyncio.to_thread(write_and_hash, file, digest, pending)
         if digest.hexdigest() != sha256:
             raise ModelError(f"the SHA-256 of the {size} bytes is {digest.hexdigest()}, not {sha256}; send them again")
 
@@ -92,6 +97,6 @@ async def timed(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def write_and_hash(file: BinaryIO, digest: "hashlib._Hash", data: bytes) -> None:
+def write_and_hash(file: BinaryIO, digest: "hashlib._Hash", data: bytearray) -> None:
     file.write(data)
     digest.update(data)
