@@ -1,8 +1,9 @@
-"""Writes docs/api.md from the OpenAPI documents of the orchestrator and the teacher gateway.
+"""Writes docs/api.md and docs/openapi.json from the OpenAPI documents of the orchestrator and the teacher gateway.
 
-`--check` writes nothing and exits 1 where the page is not what the code says.
+`--check` writes nothing and exits 1 where one is not what the code says.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,16 +11,16 @@ from typing import Any
 
 from orchestrator.app import build_app
 from orchestrator.settings import OrchestratorSettings
+from servicekit.openapi import METHODS
 from teacher_gateway.app import create_app
 from teacher_gateway.settings import GatewaySettings
 
-PAGE = Path(__file__).parents[1] / "docs/api.md"
-METHODS = ("get", "post", "put", "delete")
+DOCS = Path(__file__).parents[1] / "docs"
 INTRODUCTION = """# API
 
-Made from the services' OpenAPI documents by `python tools/api_reference.py`; a test compares. A running service gives
-the whole of it, with every field, at `/openapi.json` (with a key, where it asks for keys). The Python client is
-`socratic.client`.
+Made from the services' OpenAPI documents by `python tools/api_reference.py`; a test compares. Every field of the
+orchestrator's is in [openapi.json](openapi.json); a running service gives its own at `/openapi.json` (with a key, where
+it asks for keys). The Python client is `socratic.client`.
 
 Errors are `application/problem+json` (RFC 9457) with `code`, `detail`, `request_id` and, for bad input,
 `errors: [{field, message}]`. Lists have `data`, `has_more` and `last_id`, which is the next page's `after`. Keys go as
@@ -47,22 +48,28 @@ def table(title: str, document: dict[str, Any]) -> str:
     return "\n".join([f"\n## {title}\n", "| route | query | what |", "|---|---|---|", *rows, ""])
 
 
-def page() -> str:
-    """The whole page."""
+def pages() -> dict[str, str]:
+    """File name -> the whole text."""
     orchestrator, gateway = build_app(OrchestratorSettings()).openapi(), create_app(GatewaySettings()).openapi()
-    return INTRODUCTION + table("Orchestrator", orchestrator) + table("Teacher gateway", gateway)
+    reference = INTRODUCTION + table("Orchestrator", orchestrator) + table("Teacher gateway", gateway)
+    return {"api.md": reference, "openapi.json": json.dumps(orchestrator, indent=1, sort_keys=True) + "\n"}
 
 
 def main() -> int:
     """Write or check."""
-    made = page()
+    stale = {name: text for name, text in pages().items() if not same(DOCS / name, text)}
     if "--check" not in sys.argv[1:]:
-        PAGE.write_text(made)
+        for name, text in stale.items():
+            (DOCS / name).write_text(text)
         return 0
-    if PAGE.exists() and PAGE.read_text() == made:
-        return 0
-    sys.stderr.write("docs/api.md is not what the code says; run python tools/api_reference.py\n")
-    return 1
+    for name in stale:
+        sys.stderr.write(f"docs/{name} is not what the code says; run python tools/api_reference.py\n")
+    return 1 if stale else 0
+
+
+def same(file: Path, text: str) -> bool:
+    """Whether the file says the text already."""
+    return file.exists() and file.read_text() == text
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from servicekit.guard import Guard
 from servicekit.observation import Observation, problem_response
+from servicekit.openapi import Service, operation_id
 from servicekit.settings import GuardedSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -32,7 +33,7 @@ def create_service(
     `readiness` returns None when the service can take work, else the reason why it cannot (answered as 503). `guard`
     has the keys and bounds of its routes; without it all are open. `open_paths`: see Guard.
     """
-    app = FastAPI(title=f"SocraticPO {name}", version="1", lifespan=lifespan)
+    app = Service(title=f"SocraticPO {name}", version="1", lifespan=lifespan, generate_unique_id_function=operation_id)
     ProcessCollector(registry=registry)
     if guard is not None:
         app.add_middleware(Guard, settings=guard, open_paths=open_paths)
