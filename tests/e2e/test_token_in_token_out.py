@@ -97,7 +97,8 @@ def test_the_trainers_tensors_hold_those_tokens_and_loss_on_the_students_only(re
         batch = assemble(step, episodes)
         annotation = annotate(batch, recorded.spec.method)
         packed = pack(batch.trajectories, annotation.advantages_RT, recorded.spec.training.tokens_per_microbatch)
-        rows = [row.tolist() for microbatch in packed for row in microbatch.token_ids_BT]
+        laid = [micro.layout.unrolled(micro.token_ids_U) for micro in packed]
+        rows = [row_T.tolist() for token_ids_BT in laid for row_T in token_ids_BT]
         for episode in episodes:
             *_, (context, last) = attempts_of(episode)
             whole = context + episode.attempts[last].token_ids
