@@ -109,9 +109,12 @@ class Driver:
         self.metrics.show_evaluation(record)
 
     async def hand_out(self, ledger: Ledger, job_id: str, batch: OpenBatch, workers_alive: bool) -> None:
-        """Send the chunks that nobody works on. Without workers nothing is sent twice: messages would only pile up."""
-        for due in await self.watch.due_chunks(job_id, batch):
-            if due.again and not workers_alive:
+        """Send the chunks that nobody works on. Nothing is sent twice without workers, nor while the queue holds chunks
+        that they are too busy to take: messages would only pile up."""
+        dues = await self.watch.due_chunks(job_id, batch)
+        may_repeat = bool(dues) and workers_alive and not await self.watch.chunks_wait()
+        for due in dues:
+            if due.again and not may_repeat:
                 continue
             await asyncio.to_thread(self.sender.send, job_id, batch.purpose, batch.step, due.chunk)
             await ledger.note_dispatch(job_id, batch.purpose, batch.step, due.chunk)

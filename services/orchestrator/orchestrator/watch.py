@@ -13,6 +13,7 @@ from orchestrator.batches import Batches
 from orchestrator.job_row import JobRow
 from orchestrator.live_jobs import LiveJob, read_live_jobs
 from orchestrator.redis_client import RedisBytes
+from orchestrator.rollout.dispatch import queue_key
 from orchestrator.schedule import JobState, OpenBatch, chunks_due, evaluation_due, window
 
 # Finding heartbeats walks the key space, so not at every tick; a worker's heartbeat outlives several looks.
@@ -136,6 +137,10 @@ class Watch:
             chunk: sum(entry.episode_id not in arrived for entry in chunk_entries(manifest, chunk)) for chunk in free
         }
         return [DueChunk(chunk, count, chunk in times) for chunk, count in missing.items() if count]
+
+    async def chunks_wait(self) -> bool:
+        """The queue still holds chunks that no worker has taken."""
+        return bool(await self.redis.llen(queue_key()))
 
     async def workers_alive(self) -> bool:
         """At least one rollout worker has a heartbeat."""

@@ -5,7 +5,10 @@ import time
 from contracts import keys
 from contracts.jobs import JobSpec
 from contracts.manifests import decode_manifest
+from orchestrator.rollout.dispatch import queue_key
 from orchestrator.store import Store
+
+QUEUE_KEY = queue_key()
 
 
 async def open_batch_with_sent_chunks(client, controller, players, job_spec):
@@ -24,6 +27,8 @@ async def open_batch_with_sent_chunks(client, controller, players, job_spec):
 
 
 def sent_long_ago(store, job_id):
+    """And taken by workers that died with them."""
+    store.delete(QUEUE_KEY)
     for chunk in store.hkeys(keys.dispatched(job_id, "train", 1)):
         store.hset(keys.dispatched(job_id, "train", 1), chunk, time.time() - 60)
 
@@ -37,9 +42,9 @@ async def test_a_lost_chunk_is_handed_out_again(client, controller, players, sto
     await ticking.tick()
     again = [event for event in told(job_id) if event.type == "chunk.redispatched"]
     assert [(event.step, event.chunk, event.missing) for event in again] == [(1, 1, 8)], "chunk 0 is complete"
-    assert players.queued_chunks() == 4
+    assert players.queued_chunks() == 1
     await ticking.tick()
-    assert players.queued_chunks() == 4, "the grace time starts anew"
+    assert players.queued_chunks() == 1, "the grace time starts anew"
 
 
 async def test_a_chunk_that_a_worker_holds_is_left_alone(client, controller, players, store, job_spec, told):
@@ -57,8 +62,17 @@ async def test_nothing_is_sent_again_while_no_worker_lives(client, controller, p
     sent_long_ago(store, job_id)
     store.delete(keys.lease("controller"))
     await controller(client).tick()
-    assert players.queued_chunks() == 3
+    assert players.queued_chunks() == 0
     assert store.hget(keys.job(job_id), "wait_reason") == b"workers: no rollout worker is alive"
+
+
+async def test_chunks_that_busy_workers_have_not_taken_are_not_sent_again(client, controller, players, store, job_spec):
+    ticking, job_id = await open_batch_with_sent_chunks(client, controller, players, job_spec)
+    waiting = store.lrange(QUEUE_KEY, 0, -1)
+    sent_long_ago(store, job_id)
+    store.rpush(QUEUE_KEY, *waiting)
+    await ticking.tick()
+    assert players.queued_chunks() == 3
 
 
 async def test_a_manifest_that_a_crashed_redis_has_lost_is_opened_again(client, controller, players, store, job_spec):
