@@ -17,6 +17,8 @@ from .system import System
 
 # Recovered: every process is ready, and a whole step was rolled out, trained and served after the fault's end.
 RECOVERY_SECONDS = 30.0
+# A call on a half-open connection hangs until its own deadline, the longest of which is a phase of a swap (30 s).
+HALF_OPEN_SECONDS = 40.0
 # Beyond this a fault has not healed at all; between the two, the machine may just be busy.
 HANGING_SECONDS = 120.0
 # What may pass between two faults without any harm done: a busy machine, a job's first start with its evaluation.
