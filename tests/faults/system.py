@@ -22,7 +22,7 @@ from .teacher import Teacher
 
 SECOND_ORCHESTRATOR = "second-orchestrator"
 WORKER = "rollout-worker-1"
-# The disk holds the policies and checkpoints of a whole run (768 MB were full after 160 faults), and is filled in seconds.
+# Holds the policies and checkpoints of a whole run (768 MB were full after 160 faults), and is filled in seconds.
 DISK_MEGABYTES = 2048
 # The links of design.md's picture: who calls, the setting that names the address, and whom.
 LINKS = {
