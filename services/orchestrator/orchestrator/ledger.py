@@ -27,7 +27,7 @@ if redis.call('GET', KEYS[#KEYS]) ~= ARGV[#ARGV] then return redis.error_reply('
 CLAIM = """
 if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('HGET', KEYS[2], 'status') ~= 'queued' then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[2], 'status', 'running', 'updated_at', ARGV[2])
+redis.call('HSET', KEYS[2], 'status', 'running', 'updated_at', ARGV[2], 'wait_reason', 'controller: taking the job up')
 redis.call('HSETNX', KEYS[2], 'started_at', ARGV[2])
 redis.call('HINCRBY', KEYS[2], 'seat', 1)
 redis.call('XADD', KEYS[3], '*', 'event', ARGV[3])
