@@ -2,7 +2,8 @@
 
 On a random Qwen3-shaped student, all with log-probabilities: 64 concurrent requests of 100 + 100 tokens (`plain`), or
 64 episodes of three attempts whose 8 questions are shared by 8 members each (`shared`). Rounds alternate, so that a
-busy machine slows everybody; every engine may use its best thread setting. vLLM and SGLang take part when their
+busy machine slows everybody. Every engine counts with its best setting: one process of one or two threads, or two
+processes of one thread that share the episodes (SGLang: one thread only). vLLM and SGLang take part when their
 interpreters are found; `--quick` starts neither and compares with Hugging Face alone. Left out: first starts,
 and the servers' idle processor time. The last line of each case is for scripts.
 """
@@ -13,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine_peers import Contender, cpu_engine, hugging_face, sglang, vllm
+from engine_peers import PROCESSES, Contender, cpu_engine, hugging_face, hugging_face_processes, sglang, vllm
 from generation_cases import CASES, SHAPES, Case, make_model
 from processes import Servers
 
@@ -26,9 +27,11 @@ ENVIRONMENTS = Path(".socratic")
 def contenders(servers: Servers, directory: Path, vllm_python: str, sglang_python: str) -> list[Contender]:
     """Ours and the peers, all ready."""
     found = [cpu_engine(servers, directory, threads) for threads in THREADS]
+    found.append(cpu_engine(servers, directory, 1, PROCESSES))
     found += [hugging_face(directory, threads) for threads in THREADS]
+    found.append(hugging_face_processes(directory))
     if vllm_python:
-        found.append(vllm(servers, vllm_python, directory))
+        found += [vllm(servers, vllm_python, directory, processes) for processes in (1, PROCESSES)]
     if sglang_python:
         # With two threads on two cores it was several times slower than with one.
         found.append(sglang(servers, sglang_python, directory, 1))

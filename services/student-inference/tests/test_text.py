@@ -52,6 +52,23 @@ def test_text_prompts_and_stop_texts(spoken: Path, start_engine: StartEngine) ->
     assert str(ask(stop=[stop], no_stop_trim=True)["text"]).endswith(stop)
 
 
+def test_a_stop_text_may_name_a_special_token(spoken: Path, start_engine: StartEngine) -> None:
+    tokenizer = Tokenizer.from_file(str(spoken / "tokenizer.json"))
+    tokenizer.add_special_tokens(["w7"])
+    tokenizer.save(str(spoken / "tokenizer.json"))
+    text = TextCodec(spoken)
+    assert (text.decode([5, 7, 6]), text.decode_all([5, 7, 6])) == ("w5 w6", "w5 w7 w6")
+
+    always_w7 = {"max_new_tokens": 8, "temperature": 0, "logit_bias": {"7": 1000.0}, "stop": ["w7"]}
+    body = parse_body(json.dumps({"input_ids": [5, 6], "sampling_params": always_w7}).encode())
+    engine = start_engine(spoken, decode=text.decode_all)
+    [request] = requests_of(body, LIMITS, text)
+    engine.engine.submit(request)
+    [finished] = engine.wait(1)
+    assert finished.finish == {"type": "stop", "matched": "w7"}
+    assert finished.output == [7]
+
+
 def test_the_tokenizers_own_end_token_is_known(spoken: Path) -> None:
     assert TextCodec(spoken).eos_ids == {3}
 
