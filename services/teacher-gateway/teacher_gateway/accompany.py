@@ -1,10 +1,8 @@
-"""Opens what accompanies every guidance, as settings and teachers file have it: purse, cassette and leak guard."""
+"""Makes what accompanies every guidance, as settings and teachers file have it: purse, cassette and leak guard."""
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry
-from redis.asyncio import Redis
 
 from teacher_gateway.cassette.files import CassetteFiles
 from teacher_gateway.cassette.recorder import Recorder
@@ -17,22 +15,6 @@ from teacher_gateway.money.terms import TermsBook
 from teacher_gateway.seams import Seams
 from teacher_gateway.settings import GatewaySettings
 from teacher_gateway.teachers_file import TeachersFile
-
-# A ledger on the same machine answers within a millisecond; a guidance must not wait longer than this for a dead one.
-LEDGER_SECONDS = 2.0
-
-
-@asynccontextmanager
-async def open_ledger(settings: GatewaySettings) -> AsyncIterator[Ledger | None]:
-    """The ledger that all gateways share; None without a Redis."""
-    if settings.redis_url is None:
-        yield None
-        return
-    redis = Redis.from_url(settings.redis_url, socket_timeout=LEDGER_SECONDS, socket_connect_timeout=LEDGER_SECONDS)
-    try:
-        yield Ledger(redis)
-    finally:
-        await redis.aclose()
 
 
 def open_cassettes(settings: GatewaySettings, secrets: frozenset[str]) -> CassetteFiles | None:

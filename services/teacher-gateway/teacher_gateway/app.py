@@ -1,36 +1,40 @@
 """Wiring of the teacher gateway."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from servicekit.app import create_service
 
-from teacher_gateway.accompany import create_seams, open_cassettes, open_ledger, secrets_of
+from teacher_gateway.accompany import create_seams, open_cassettes, secrets_of
 from teacher_gateway.cassette.routes import router as cassette_router
 from teacher_gateway.chat import open_session
 from teacher_gateway.gateway import Gateway
 from teacher_gateway.leaks.probe import StudentProbe
+from teacher_gateway.money.ledger import Ledger
 from teacher_gateway.money.routes import router as money_router
 from teacher_gateway.money.terms import TermsBook
 from teacher_gateway.observation import GuidanceMetrics
 from teacher_gateway.openai_door import router as openai_router
 from teacher_gateway.prompt import load_template
 from teacher_gateway.providers.registry import check_kinds, open_registry
+from teacher_gateway.redis_client import open_redis
 from teacher_gateway.routes import router
 from teacher_gateway.rungs import Staff
 from teacher_gateway.scoring.client import Scorer
 from teacher_gateway.scoring.routes import router as scoring_router
 from teacher_gateway.settings import GatewaySettings
 from teacher_gateway.teachers_file import load_teachers
-from teacher_gateway.traffic.gates import open_gates
+from teacher_gateway.traffic.gates import create_gates
 
 ROUTERS = [router, openai_router, money_router, cassette_router, scoring_router]
 
 
-def create_app(settings: GatewaySettings, environment: Mapping[str, str] | None = None) -> FastAPI:
-    """The service; `environment` holds the keys that the teachers file names.
+def create_app(
+    settings: GatewaySettings, environment: Mapping[str, str] | None = None, on_ready: Callable[[], None] = lambda: None
+) -> FastAPI:
+    """The service; `environment` holds the keys that the teachers file names; `on_ready` is called at the end of the start.
 
     Raises ValueError when the teacher prompt or the teachers file names something unknown.
     """
@@ -45,9 +49,10 @@ def create_app(settings: GatewaySettings, environment: Mapping[str, str] | None 
         async with (
             open_session() as session,
             open_registry(settings, session, file, environment or {}) as registry,
-            open_ledger(settings) as ledger,
-            open_gates(file, settings.redis_url, metrics_registry) as gates,
+            open_redis(settings.redis_url) as redis,
         ):
+            ledger = None if redis is None else Ledger(redis)
+            gates = create_gates(file, redis, metrics_registry)
             app.state.scorer = Scorer(session, settings, file, environment or {})
             app.state.ledger, app.state.terms = ledger, TermsBook(file)
             secrets = secrets_of(settings, file, environment or {})
@@ -56,6 +61,7 @@ def create_app(settings: GatewaySettings, environment: Mapping[str, str] | None 
             probe = StudentProbe(session, address, key) if address else None
             seams = create_seams(file, app.state.cassettes, ledger, app.state.terms, probe, secrets, metrics_registry)
             app.state.gateway = Gateway(Staff(registry, file.teachers), gates, template, metrics, seams)
+            on_ready()
             yield
 
     return create_service("teacher-gateway", ROUTERS, metrics_registry, lifespan, guard=settings)

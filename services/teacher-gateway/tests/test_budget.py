@@ -1,5 +1,6 @@
 """Budgets through the gateway: what is counted, what happens at the cap, and which budgets are refused."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,23 @@ async def test_without_its_ledger_a_gateway_gives_only_what_has_no_cap(
     answer = await gateway.post("/v1/guidance", json=guidance_request(capped))
     assert (answer.status_code, answer.json()["code"]) == (503, "ledger_unreachable")
     assert len(teacher.seen) == 1
+
+
+async def test_hundreds_of_guidances_may_come_at_once(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str
+) -> None:
+    # redis-py's own pool raises "Too many connections" beyond 100 commands at once.
+    teacher = await start_teacher(OK)
+    limits = {"requests_per_minute": 10_000}
+    file = tmp_path / "t.yaml"
+    account = {"kind": "openai_compatible", "base_url": teacher.base_url, "limits": limits}
+    rungs = {"tutoress": {"provider": "account", "model": "m"}}
+    file.write_text(yaml.safe_dump({"providers": {"account": account}, "teachers": rungs}))
+    gateway = await start_gateway(teachers_file=file, redis_url=redis_url)
+    body = guidance_request(named(timeout_seconds=60, budget={"requests": 10_000}))
+    answers = await asyncio.gather(*(gateway.post("/v1/guidance", json=body) for _ in range(300)))
+    assert {answer.status_code for answer in answers} == {200}
+    assert (await spent(gateway))["settled"]["requests"] == 300
 
 
 async def test_a_budget_in_usd_costs_a_local_teacher_nothing(

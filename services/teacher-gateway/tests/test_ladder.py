@@ -58,6 +58,17 @@ async def test_the_highest_rung_that_can_gives_the_guidance(
     assert asked == {"frontier": ["big"], "local": ["big", "small"], "retry": ["big", "small"]}[rung]
 
 
+async def test_a_fault_of_the_request_leads_nowhere(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
+) -> None:
+    servers = await start_teacher(OK), await start_teacher(OK)
+    gateway = await start_gateway(teachers_file=ladder(tmp_path, *servers))
+    # Without Redis no cap can be kept, by this rung or any other.
+    answer = await gateway.post("/v1/guidance", json=guidance_request({"name": "frontier", "budget": {"usd": 1}}))
+    assert (answer.status_code, answer.json()["code"]) == (422, "budget_unavailable")
+    assert [server.seen for server in servers] == [[], []]
+
+
 async def test_without_a_time_out_of_its_own_a_rung_has_its_share(
     start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
 ) -> None:

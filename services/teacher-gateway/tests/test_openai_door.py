@@ -16,7 +16,9 @@ REFUSED = http_answer(401, chat_error("Incorrect API key provided"))
 
 
 @pytest.fixture
-async def gateway(start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path) -> httpx2.AsyncClient:
+async def gateway(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str
+) -> httpx2.AsyncClient:
     """Teachers: coach answers, strict refuses and has coach below it."""
     servers = {"good": await start_teacher(OK), "bad": await start_teacher(REFUSED)}
     file = {
@@ -30,7 +32,8 @@ async def gateway(start_gateway: StartGateway, start_teacher: StartTeacher, tmp_
         },
     }
     (tmp_path / "teachers.yaml").write_text(yaml.safe_dump(file))
-    return await start_gateway(teachers_file=tmp_path / "teachers.yaml", cassette_root=tmp_path / "cassettes")
+    places = {"teachers_file": tmp_path / "teachers.yaml", "cassette_root": tmp_path / "cassettes"}
+    return await start_gateway(redis_url=redis_url, **places)
 
 
 @pytest.fixture
@@ -104,6 +107,17 @@ async def test_the_cassette_holds_here_too(client: openai.AsyncOpenAI) -> None:
         )
         assert completion.model_extra is not None
         assert completion.model_extra["socratic"]["replayed"] is replayed
+
+
+async def test_the_budget_holds_here_too(client: openai.AsyncOpenAI, gateway: httpx2.AsyncClient) -> None:
+    ours = {"socratic": {"job_id": "notebook", "budget": {"requests": 1}}}
+    await client.chat.completions.create(model="coach", messages=[{"role": "user", "content": "?"}], extra_body=ours)
+    with pytest.raises(openai.APIStatusError) as caught:
+        await client.chat.completions.create(
+            model="coach", messages=[{"role": "user", "content": "?"}], extra_body=ours
+        )
+    assert caught.value.status_code == 402
+    assert (await gateway.get("/v1/budgets/notebook")).json()["held"]["requests"] == 1
 
 
 @pytest.mark.parametrize(
