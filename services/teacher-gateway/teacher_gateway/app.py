@@ -34,7 +34,7 @@ ROUTERS = [router, openai_router, money_router, cassette_router, scoring_router]
 def create_app(
     settings: GatewaySettings, environment: Mapping[str, str] | None = None, on_ready: Callable[[], None] = lambda: None
 ) -> FastAPI:
-    """The service; `environment` holds the keys that the teachers file names; `on_ready` is called at the end of the start.
+    """The service; `environment` holds the keys that the teachers file names; `on_ready` ends the start.
 
     Raises ValueError when the teacher prompt or the teachers file names something unknown.
     """
