@@ -23,11 +23,11 @@ import torch
 from contracts.jobs import TrainingSpec
 from contracts.trajectories import CONTEXT, Trajectory
 from peers.environments import trl_python
+from rewards.rows import Floats, rows_of
 from trainer.batch import Batch
 from trainer.methods.annotation import Annotation
 from trainer.microbatches import pack, unpack
 from trainer.policy import Policy
-from trainer.rewards import Floats, rows_of
 from trainer.update import Learner
 from transformers import AutoModelForCausalLM, Qwen3Config
 

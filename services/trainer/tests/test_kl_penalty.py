@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from contracts.methods import RLOO, ReinforcePP
+from rewards.rows import Floats
 from trainer.batch import Batch, assemble
 from trainer.kl_penalty import kl_of_rollouts, kl_to_go
 from trainer.methods import annotate
-from trainer.rewards import Floats
 
 from .makers import episode
 

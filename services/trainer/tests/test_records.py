@@ -8,9 +8,9 @@ import pytest
 from contracts.methods import SocraticPO
 from contracts.records import StepRecord
 from prometheus_client import CollectorRegistry
+from rewards.decay import batch_mean
 from trainer.archive import StepLog, archive_batch, read_batch
 from trainer.batch import assemble
-from trainer.decay import batch_mean
 from trainer.diagnostics import UpdateReport
 from trainer.memory import Memory, memory_now
 from trainer.meters import Meters

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 from contracts.methods import GRPO
-from trainer.advantages import group_centred, group_over_batch, group_standardised, leave_one_out
+from rewards.advantages import group_centred, group_over_batch, group_standardised, leave_one_out
+from rewards.rows import Floats, Rows, rows_of
 from trainer.batch import Batch, assemble
 from trainer.loss import policy_gradient
 from trainer.methods import annotate
-from trainer.rewards import Floats, Rows, rows_of
 
 from .makers import answer
 

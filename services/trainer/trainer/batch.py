@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from contracts.episodes import Episode
 from contracts.manifests import Manifest
 from contracts.trajectories import Trajectory, trajectory_of
+from rewards.rows import Floats, Rows, rows_of
 
 from trainer.failures import JobFailure
-from trainer.rewards import Floats, Rows, rows_of
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ Axes: R rollouts, K attempts, T tokens of one trajectory.
 
 import numpy as np
 from contracts.credit import AttemptCredit, EpisodeCredit
+from rewards.rows import Floats
 
 from trainer.batch import Batch
 from trainer.methods.annotation import Annotation
-from trainer.rewards import Floats
 
 
 def credits_of(batch: Batch, annotation: Annotation) -> dict[str, EpisodeCredit]:

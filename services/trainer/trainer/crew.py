@@ -13,13 +13,13 @@ import msgspec
 import numpy as np
 import torch
 from contracts.episodes import Episode
+from rewards.rows import Floats
 from torch import Tensor, distributed
 from torch._C._distributed_c10d import HashStore
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from trainer.failures import JobFailure, RankLost
 from trainer.launch import Launch
-from trainer.rewards import Floats
 
 # Several pulses fit in what the others wait: a leader that swaps to disk for a moment is not given up.
 PULSE_SECONDS = 2.0

@@ -4,9 +4,9 @@ Axes: R rollouts, T tokens of one trajectory. KL per token is log pi(y_t) - log 
 """
 
 import numpy as np
+from rewards.rows import Floats
 
 from trainer.batch import Batch
-from trainer.rewards import Floats
 
 
 def kl_per_token(batch: Batch) -> list[Floats]:

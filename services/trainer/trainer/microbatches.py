@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 from contracts.trajectories import CONTEXT, Trajectory
+from rewards.rows import Floats
 from torch import Tensor
 
 from trainer.layout import Layout, beginning, lay
-from trainer.rewards import Floats
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from contracts.episodes import IN_FORM, Episode, Guidance
 from contracts.records import AttemptStats, StepRecord
+from rewards.rows import Flags, Floats
 
 from trainer.batch import Batch
 from trainer.diagnostics import UpdateReport
 from trainer.memory import Memory
 from trainer.methods.annotation import Annotation
-from trainer.rewards import Flags, Floats
 
 UNMEASURED: dict[str, Any] = {
     "seconds": 0.0,

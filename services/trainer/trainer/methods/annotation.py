@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from contracts.trajectories import CONTEXT
+from rewards.rows import Floats
 
 from trainer.batch import Batch
 from trainer.distillation import Distillation
-from trainer.rewards import Floats
 
 # What a method carries from step to step; plain numbers, because the checkpoint keeps it as JSON.
 MethodState = dict[str, list[float]]

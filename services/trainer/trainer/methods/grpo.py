@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from contracts.methods import GRPO
 from contracts.trajectories import CONTEXT
+from rewards.advantages import group_centred, group_over_batch, group_standardised
+from rewards.rows import Floats
 
-from trainer.advantages import group_centred, group_over_batch, group_standardised
 from trainer.batch import Batch
 from trainer.methods.annotation import Annotation, MethodState, undecayed
-from trainer.rewards import Floats
 
 SCALES = {"group": group_standardised, "batch": group_over_batch, "none": group_centred}
 

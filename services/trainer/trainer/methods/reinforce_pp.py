@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 from contracts.methods import ReinforcePP
 from contracts.trajectories import CONTEXT
+from rewards.advantages import NORMALISATIONS, group_centred, standardised
+from rewards.rows import Floats
 
-from trainer.advantages import NORMALISATIONS, group_centred, standardised
 from trainer.batch import Batch
 from trainer.kl_penalty import kl_to_go
 from trainer.methods.annotation import Annotation, MethodState, over_tokens, undecayed
-from trainer.rewards import Floats
 
 
 def annotate(batch: Batch, spec: ReinforcePP, _state: MethodState) -> Annotation:

@@ -1,8 +1,8 @@
 """Reinforce++ with a baseline (arXiv 2501.03262): less the group's mean, then normalised over the global batch."""
 
 from contracts.methods import ReinforcePPBaseline
+from rewards.advantages import group_row
 
-from trainer.advantages import group_row
 from trainer.batch import Batch
 from trainer.methods.annotation import Annotation, MethodState, undecayed
 

@@ -4,8 +4,8 @@ Axes: R rollouts, K = 1 attempt.
 """
 
 from contracts.methods import RLOO
+from rewards.advantages import leave_one_out
 
-from trainer.advantages import leave_one_out
 from trainer.batch import Batch
 from trainer.kl_penalty import kl_of_rollouts
 from trainer.methods.annotation import Annotation, MethodState, undecayed

@@ -1,10 +1,10 @@
 """SocraticPO: guided attempts, each success worth what the batch had earned before it (paper eqs 16-19, Theorem 1)."""
 
 from contracts.methods import SocraticPO
+from rewards.advantages import NORMALISATIONS
+from rewards.decay import DECAYS
 
-from trainer.advantages import NORMALISATIONS
 from trainer.batch import Batch
-from trainer.decay import DECAYS
 from trainer.methods.annotation import Annotation, MethodState, over_tokens
 
 FACTORS = "factors"

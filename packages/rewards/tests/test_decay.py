@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trainer.decay import batch_mean, ema, geometric, none
-from trainer.rewards import Rows, rows_of
+from rewards.decay import batch_mean, ema, geometric, none
+from rewards.rows import Rows, rows_of
 
 FIGURE_2 = [[0, 1], [0, 0, 1], [1], [0, 0, 1]]
 

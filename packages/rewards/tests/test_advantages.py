@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from trainer.advantages import EPSILON, NORMALISATIONS, group_row, row, token
-from trainer.decay import batch_mean, geometric
-from trainer.rewards import Rows, rows_of
+from rewards.advantages import EPSILON, NORMALISATIONS, group_row, row, token
+from rewards.decay import batch_mean, geometric
+from rewards.rows import Rows, rows_of
 
 K = 4
 ROUNDING = 1e-9

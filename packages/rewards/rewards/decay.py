@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.rewards import Floats, Rows
+from rewards.rows import Floats, Rows
 
 
 @dataclass(frozen=True)

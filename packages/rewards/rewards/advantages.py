@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from trainer.rewards import Flags, Floats, Rows
+from rewards.rows import Flags, Floats, Rows
 
 EPSILON = 1e-6
 
