@@ -75,7 +75,7 @@ def summary_line(label: str, result: Result) -> str:
 
 
 def accuracy_table(record: EvaluationRecord) -> Table:
-    """One evaluation, overall and by domain, with 95 % intervals."""
+    """One evaluation, overall, by domain and by split, with 95 % intervals."""
     table = Table(title=f"Held-out accuracy, {record.questions} questions, {record.samples} samples each")
     table.add_column("")
     for heading in (
@@ -88,7 +88,7 @@ def accuracy_table(record: EvaluationRecord) -> Table:
     ):
         table.add_column(heading, justify="right")
     domains = record.domains if len(record.domains) > 1 else {}
-    for label, accuracy in {"all": record, **domains}.items():
+    for label, accuracy in {"all": record, **domains, **record.splits}.items():
         table.add_row(label, str(accuracy.questions), *accuracy_cells(accuracy))
     return table
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from contracts.methods import Method, SocraticPO
 from contracts.spec import Spec
@@ -153,6 +153,11 @@ class EvaluationSpec(Spec):
         description="k: episodes of each question at that temperature, for mean@k and pass@n.",
     )
     greedy: bool = Field(False, description="Ask each question once more at temperature 0, reported apart.")
+    splits: tuple[str, ...] = Field(
+        (),
+        description="Further held-out sets of the task to ask as well, such as `unseen_term`; each is reported apart.",
+    )
+    split_questions: int = Field(80, ge=1, description="Questions of each of these sets, the first n.")
 
     @model_validator(mode="after")
     def samples_differ(self) -> "EvaluationSpec":
@@ -163,10 +168,18 @@ class EvaluationSpec(Spec):
             )
         return self
 
+    @field_validator("splits")
+    @classmethod
+    def splits_are_different(cls, splits: tuple[str, ...]) -> tuple[str, ...]:
+        """A set that is named twice would be asked twice."""
+        if len(set(splits)) < len(splits):
+            raise ValueError("name each set once")
+        return splits
+
     @property
     def episodes(self) -> int:
         """Episodes of one evaluation."""
-        return self.questions * self.episodes_per_question
+        return (self.questions + len(self.splits) * self.split_questions) * self.episodes_per_question
 
     @property
     def episodes_per_question(self) -> int:

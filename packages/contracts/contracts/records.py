@@ -96,7 +96,7 @@ class Accuracy(JsonRecord):
 
 
 class EvaluationRecord(Accuracy):
-    """Held-out accuracy of one policy version, over all domains and by domain."""
+    """Held-out accuracy of one policy version, over all domains, by domain, and on further splits."""
 
     step: int
     policy_version: int
@@ -105,4 +105,7 @@ class EvaluationRecord(Accuracy):
     format_rate: float = Field(description="Share of attempts in the required form.")
     unverified_attempts: int = Field(0, description="Attempts whose check was ended by a deadline or failed.")
     domains: dict[str, Accuracy]
+    splits: dict[str, Accuracy] = Field(
+        {}, description="Accuracy on the further sets that the job asks (evaluation.splits), not counted above."
+    )
     seconds: float

@@ -63,7 +63,7 @@ def make_materials_base(out: Path, task: MaterialsTask, recipe: Recipe, console:
         ("dialogue", guided_dialogue, recipe.dialogue),
     )
     for label, draw, schedule in stages:
-        batches = _batches(tokenizer, draw, rng, task.test_tables, recipe.batch)
+        batches = _batches(tokenizer, draw, rng, task.held_out_tables, recipe.batch)
         with training_bar(console, label, schedule.steps) as on_step:
             train(model, batches, schedule, on_step)
     save(model, tokenizer, out)

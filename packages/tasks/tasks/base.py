@@ -1,7 +1,7 @@
 """What a task is: questions, the prompt that shows one, and the check of an answer."""
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Message = dict[str, str]
 Outcome = Literal["correct", "wrong", "malformed"]
@@ -47,3 +47,16 @@ class Task(Protocol):
 
     def verify(self, question: Question, answer_text: str) -> Verdict:
         """Check one complete answer of the student (paper section 1, delta)."""
+
+
+@runtime_checkable
+class HasSplits(Protocol):
+    """A task may hold out more than one set, to tell what the student carries over to what."""
+
+    def splits(self) -> dict[str, list[Question]]:
+        """Name -> questions that are in no other set, always in the same order; a job asks them by name."""
+
+
+def splits_of(task: Task) -> dict[str, list[Question]]:
+    """The further held-out sets of a task, none for most."""
+    return task.splits() if isinstance(task, HasSplits) else {}

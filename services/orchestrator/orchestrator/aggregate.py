@@ -10,14 +10,21 @@ from orchestrator.statistics import accuracy_interval, pass_at
 
 
 def evaluation_record(
-    version: int, episodes: Sequence[Episode], domains: Mapping[str, str], samples: int
+    version: int,
+    episodes: Sequence[Episode],
+    domains: Mapping[str, str],
+    samples: int,
+    split_ids: Mapping[str, Iterable[str]] | None = None,
 ) -> EvaluationRecord:
     """Accuracies over the episodes that completed; `domains` names the domain of each question id.
 
-    Episodes from index `samples` on are greedy. Recorded failures (an unreachable teacher, a lost engine) say nothing
-    about the student: they are counted apart.
+    Questions of the splits are reported by split; of the other figures only failures and seconds count them. Episodes
+    from index `samples` on are greedy. Recorded failures (an unreachable teacher, a lost engine) say nothing about the
+    student: they are counted apart.
     """
-    completed = [episode for episode in episodes if episode.failure is None]
+    by_split = {name: of_questions(episodes, ids) for name, ids in (split_ids or {}).items()}
+    held_out = of_questions(episodes, domains)
+    completed = completed_of(held_out)
     by_domain: dict[str, list[Episode]] = defaultdict(list)
     for episode in completed:
         by_domain[domains[episode.question_id]].append(episode)
@@ -25,16 +32,28 @@ def evaluation_record(
     overall = accuracy(completed, samples)
     return EvaluationRecord(
         **overall.model_dump(exclude={"questions"}),
-        questions=len({episode.question_id for episode in episodes}),
+        questions=len({episode.question_id for episode in held_out}),
         step=version,
         policy_version=version,
         samples=samples,
-        failed_episodes=len(episodes) - len(completed),
+        failed_episodes=len(episodes) - len(completed_of(episodes)),
         format_rate=share([attempt.outcome in IN_FORM for attempt in attempts]),
         unverified_attempts=sum(attempt.outcome == "unverified" for attempt in attempts),
         domains={domain: accuracy(group, samples) for domain, group in sorted(by_domain.items())},
+        splits={name: accuracy(completed_of(group), samples) for name, group in by_split.items() if group},
         seconds=max(episode.finished_at for episode in episodes) - min(episode.started_at for episode in episodes),
     )
+
+
+def of_questions(episodes: Sequence[Episode], question_ids: Iterable[str]) -> list[Episode]:
+    """Those that asked one of these."""
+    wanted = set(question_ids)
+    return [episode for episode in episodes if episode.question_id in wanted]
+
+
+def completed_of(episodes: Sequence[Episode]) -> list[Episode]:
+    """Those that say something about the student."""
+    return [episode for episode in episodes if episode.failure is None]
 
 
 def accuracy(episodes: Sequence[Episode], samples: int) -> Accuracy:

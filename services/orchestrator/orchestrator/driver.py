@@ -90,7 +90,8 @@ class Driver:
             return False
         questions = await self.shelf.of(row.id, row.spec.task)
         if evaluation is not None:
-            await ledger.open_manifest(evaluation_manifest(row.id, row.spec, questions.test_ids, evaluation))
+            held_out = evaluation_manifest(row.id, row.spec, questions.test_ids, questions.split_ids, evaluation)
+            await ledger.open_manifest(held_out)
         for step in steps:
             resting = await self.curriculum.resting(row.id, row.spec, step)
             await ledger.open_manifest(train_manifest(row.id, row.spec, questions.train_ids, step, resting))
@@ -104,7 +105,8 @@ class Driver:
         if len(failures) == len(episodes):
             detail = f"No question of the evaluation of policy {batch.step} could be completed: {failures[0].detail}"
             raise Problem(500, f"evaluation_failed_{failures[0].code}", detail)
-        record = evaluation_record(batch.step, episodes, questions.domains, row.spec.evaluation.samples)
+        samples = row.spec.evaluation.samples
+        record = evaluation_record(batch.step, episodes, questions.domains, samples, questions.split_ids)
         await ledger.record_evaluation(row.id, record)
         self.metrics.show_evaluation(record)
 

@@ -1,7 +1,7 @@
 """Manifests made from a job's specification: the same inputs always give the same manifest (invariant 2). Pure."""
 
 import hashlib
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from itertools import count
 
 from contracts.episodes import Purpose
@@ -36,9 +36,13 @@ def chosen_questions(spec: JobSpec, question_ids: Sequence[str], step: int, rest
     raise AssertionError("an epoch asks every question")
 
 
-def evaluation_manifest(job_id: str, spec: JobSpec, question_ids: Sequence[str], version: int) -> Manifest:
-    """The held-out questions asked of one policy version."""
-    chosen = question_ids[: spec.evaluation.questions]
+def evaluation_manifest(
+    job_id: str, spec: JobSpec, question_ids: Sequence[str], split_ids: Mapping[str, Sequence[str]], version: int
+) -> Manifest:
+    """The held-out questions asked of one policy version, then those of the splits that the job names."""
+    chosen = [*question_ids[: spec.evaluation.questions]]
+    for split in spec.evaluation.splits:
+        chosen += split_ids[split][: spec.evaluation.split_questions]
     return _manifest(job_id, spec, "eval", version, version, chosen, spec.evaluation.episodes_per_question)
 
 

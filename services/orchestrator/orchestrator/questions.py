@@ -4,10 +4,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from contracts.jobs import TaskSpec
-from tasks.base import Question, Task
+from tasks.base import Question, Task, splits_of
 from tasks.registry import create_task
 from tasks.remarks import Remark, remarks_on
 from tasks.splits import held_apart
@@ -18,11 +19,12 @@ KEPT_TASKS = 4
 
 @dataclass(frozen=True)
 class Questions:
-    """A task with its questions at hand; what the test set repeats is not in `train`."""
+    """A task with its questions at hand; what a held-out set repeats is not in `train`."""
 
     task: Task
     train: list[Question]
     test: list[Question]
+    splits: dict[str, list[Question]]
     remarks: list[Remark]
 
     @property
@@ -36,20 +38,31 @@ class Questions:
         return [question.id for question in self.test]
 
     @property
+    def split_ids(self) -> dict[str, list[str]]:
+        """The further held-out sets by name, in the task's order."""
+        return {name: [question.id for question in questions] for name, questions in self.splits.items()}
+
+    @property
+    def held_out(self) -> list[Question]:
+        """Every question that training never asks."""
+        return [*self.test, *chain.from_iterable(self.splits.values())]
+
+    @property
     def domains(self) -> dict[str, str]:
         """Held-out question id -> domain."""
         return {question.id: question.domain for question in self.test}
 
     def find(self, question_id: str) -> Question | None:
         """The question of this id."""
-        return next((question for question in [*self.train, *self.test] if question.id == question_id), None)
+        return next((question for question in [*self.train, *self.held_out] if question.id == question_id), None)
 
 
 def load_questions(spec: TaskSpec, data_roots: Sequence[Path]) -> Questions:
     """Blocks while files are read. Raises a 422 Problem for an unknown task, wrong options or missing data."""
     task = create_task(spec.name, dict(spec.options), data_roots)
-    train, test = task.train_questions(), task.test_questions()
-    return Questions(task, held_apart(train, test)[0], test, remarks_on(train, test))
+    train, test, splits = task.train_questions(), task.test_questions(), splits_of(task)
+    kept = held_apart(train, [*test, *chain.from_iterable(splits.values())])[0]
+    return Questions(task, kept, test, splits, remarks_on(train, test))
 
 
 class QuestionShelf:

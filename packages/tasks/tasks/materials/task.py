@@ -1,15 +1,17 @@
 """The built-in task: choose a material from a small table."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.base import Message, Question, Verdict
-from tasks.materials.prompts import Prompt, draw_asked
+from tasks.materials.hold_out import HoldOut, Split, Term
+from tasks.materials.prompts import TERMS, Prompt, draw_asked
 from tasks.materials.table import LETTERS, Table, draw_table
 from tasks.verifiers import tolerant_letter
 
@@ -21,11 +23,28 @@ class MaterialsOptions(BaseModel):
 
     seed: Annotated[int, Field(ge=0, description="Draws the questions; equal seeds give equal questions.")] = 0
     train_questions: Annotated[int, Field(ge=1, le=1_000_000, description="Size of the training pool.")] = 2000
-    test_questions: Annotated[int, Field(ge=1, le=100_000, description="Size of the held-out set.")] = 240
+    test_questions: Annotated[
+        int, Field(ge=1, le=100_000, description="Size of the held-out set, and of each further split.")
+    ] = 240
+    unseen_terms: Annotated[
+        tuple[Term, ...],
+        Field(
+            max_length=len(TERMS) - 1,
+            description="Terms that training never asks, though the base student knows them; adds the split "
+            "`unseen_term`.",
+        ),
+    ] = ()
+    unseen_combinations: Annotated[
+        bool,
+        Field(
+            description="Training never asks a term where one letter of its own is the answer (conductor: C); adds the "
+            "split `unseen_combination`."
+        ),
+    ] = False
 
 
 class MaterialsTask:
-    """Questions drawn from a seed; no table of the test set occurs in training."""
+    """Questions drawn from a seed; no held-out table occurs in training."""
 
     name = "materials"
 
@@ -50,36 +69,54 @@ class MaterialsTask:
     def verify(self, question: Question, answer_text: str) -> Verdict:
         return tolerant_letter(question, answer_text)
 
+    def splits(self) -> dict[str, list[Question]]:
+        """The questions of what training leaves out on purpose, by its name."""
+        return {split: _questions(split, prompts) for split, prompts in self._split_prompts.items()}
+
     @cached_property
-    def test_tables(self) -> frozenset[Table]:
+    def held_out_tables(self) -> frozenset[Table]:
         """What neither training nor a base student may see."""
-        return frozenset(prompt.table for prompt in self._test_prompts)
+        return frozenset(prompt.table for prompt in chain(self._test_prompts, *self._split_prompts.values()))
+
+    @cached_property
+    def _hold_out(self) -> HoldOut:
+        return HoldOut(frozenset(self.options.unseen_terms), self.options.unseen_combinations)
 
     @cached_property
     def _test_prompts(self) -> list[Prompt]:
-        # A stream of its own: the test set stays the same whatever the size of the training pool.
-        return draw_prompts(f"materials/test/{self.options.seed}", self.options.test_questions, frozenset())
+        return self._draw("test", self.options.test_questions, None)
+
+    @cached_property
+    def _split_prompts(self) -> dict[str, list[Prompt]]:
+        return {split: self._draw(split, self.options.test_questions, split) for split in self._hold_out.splits}
 
     @cached_property
     def _test(self) -> list[Question]:
-        return [_question("test", index, prompt) for index, prompt in enumerate(self._test_prompts)]
+        return _questions("test", self._test_prompts)
 
     @cached_property
     def _train(self) -> list[Question]:
-        stream = f"materials/train/{self.options.seed}"
-        prompts = draw_prompts(stream, self.options.train_questions, self.test_tables)
-        return [_question("train", index, prompt) for index, prompt in enumerate(prompts)]
+        return _questions("train", self._draw("train", self.options.train_questions, None, self.held_out_tables))
+
+    def _draw(
+        self, name: str, count: int, split: Split | None, exclude: frozenset[Table] = frozenset()
+    ) -> list[Prompt]:
+        # A stream for each set: the test set stays the same whatever the size of the training pool.
+        stream = draw_prompts(f"materials/{name}/{self.options.seed}", exclude)
+        return list(islice((prompt for prompt in stream if self._hold_out.split_of(prompt) == split), count))
 
 
-def draw_prompts(stream: str, count: int, exclude: frozenset[Table]) -> list[Prompt]:
-    """The first `count` questions of a named random stream whose table is not in `exclude`."""
+def draw_prompts(stream: str, exclude: frozenset[Table]) -> Iterator[Prompt]:
+    """The questions of a named random stream whose table is not in `exclude`, without end."""
     rng = random.Random(stream)
-    prompts: list[Prompt] = []
-    while len(prompts) < count:
+    while True:
         prompt = Prompt(draw_asked(rng), draw_table(rng))
         if prompt.table not in exclude:
-            prompts.append(prompt)
-    return prompts
+            yield prompt
+
+
+def _questions(split: str, prompts: Iterable[Prompt]) -> list[Question]:
+    return [_question(split, index, prompt) for index, prompt in enumerate(prompts)]
 
 
 def _question(split: str, index: int, prompt: Prompt) -> Question:

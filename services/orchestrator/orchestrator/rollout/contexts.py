@@ -49,5 +49,5 @@ def load_context(job_id: str, spec: JobSpec, model_roots: Sequence[Path], data_r
     """Blocks while files are read. Raises a 422 Problem for whatever is missing."""
     chat = StudentChat.load(find_student(spec.student.model, model_roots))
     known = load_questions(spec.task, data_roots)
-    questions = {question.id: question for question in [*known.train, *known.test]}
+    questions = {question.id: question for question in [*known.train, *known.held_out]}
     return JobContext(job_id, spec, known.task, questions, chat)

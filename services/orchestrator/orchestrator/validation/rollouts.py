@@ -1,6 +1,6 @@
 """Can the data fill the batches, and do the dialogues fit the student's context?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from contracts.errors import invalid
 from contracts.jobs import JobSpec
@@ -23,6 +23,19 @@ def check_batch(spec: JobSpec, train_questions: int, test_questions: int) -> Non
             "evaluation.questions",
             f"the data has {test_questions} held-out questions; set it to at most {test_questions}",
         )
+
+
+def check_splits(spec: JobSpec, sizes: Mapping[str, int]) -> None:
+    """Raises a 422 Problem for a split that the task, with the job's options, does not hold out, or not so many of."""
+    wanted = spec.evaluation.split_questions
+    for name in spec.evaluation.splits:
+        if name not in sizes:
+            known = ", ".join(sizes) or "none with these options"
+            raise invalid("evaluation.splits", f"task {spec.task.name} has no split {name!r}; it has: {known}")
+        if wanted > sizes[name]:
+            raise invalid(
+                "evaluation.split_questions", f"split {name} has {sizes[name]} questions; set it to at most that"
+            )
 
 
 def longest_prompt(prompt_ids: Callable[[list[Message]], list[int]], prompts: Sequence[list[Message]]) -> int:

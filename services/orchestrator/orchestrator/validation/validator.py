@@ -13,7 +13,7 @@ from orchestrator.neighbours import Neighbours
 from orchestrator.questions import load_questions
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.validation.forecasts import mean_question_bytes, teacher_plans
-from orchestrator.validation.rollouts import check_batch, check_context, longest_prompt
+from orchestrator.validation.rollouts import check_batch, check_context, check_splits, longest_prompt
 from orchestrator.validation.students import check_architecture, find_student, read_config, served_config
 from orchestrator.validation.teachers import check_teacher_available, check_teacher_fits
 
@@ -66,10 +66,11 @@ class Validator:
         """The checks that read data, tokenizer and configuration; blocks. Returns the student's config too."""
         questions = load_questions(spec.task, self.settings.data_roots)
         check_batch(spec, len(questions.train), len(questions.test))
+        check_splits(spec, {name: len(held) for name, held in questions.splits.items()})
         directory = find_student(spec.student.model, self.settings.model_roots)
         config = read_config(directory)
         chat = load_chat(directory)
-        prompts = [questions.task.messages(question) for question in [*questions.train, *questions.test]]
+        prompts = [questions.task.messages(question) for question in [*questions.train, *questions.held_out]]
         prompt_tokens = longest_prompt(chat.prompt_ids, prompts)
         check_context(spec, prompt_tokens, chat.context_length)
         findings = Findings(

@@ -45,6 +45,13 @@ def refused(api, store, body, field, *words, status=422):
         ({"rollout.max_attempts": 0}, "rollout.max_attempts", []),
         ({"rollout.prompts_per_step": 21}, "rollout.prompts_per_step", ["20"]),
         ({"evaluation.questions": 7}, "evaluation.questions", ["6"]),
+        ({"evaluation.splits": ["unseen_term"]}, "evaluation.splits", ["no split", "none"]),
+        ({"evaluation.splits": ["a", "a"]}, "evaluation.splits", ["once"]),
+        (
+            {"evaluation.splits": ["unseen_combination"], "task.options.unseen_combinations": True},
+            "evaluation.split_questions",
+            ["6"],
+        ),
         ({"rollout.max_answer_tokens": 400}, "rollout.max_answer_tokens", ["512", "at most"]),
         ({"training.steps": None}, "training.steps", []),
         ({"training.optimizer": "sgd"}, "training.optimizer", []),

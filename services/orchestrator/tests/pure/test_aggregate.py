@@ -61,3 +61,16 @@ def test_an_unverified_answer_is_counted(asked):
     changed = msgspec.structs.replace(episode, attempts=[unverified, episode.attempts[1]])
     record = evaluation_record(4, [changed], {"q0": "d"}, samples=1)
     assert (record.unverified_attempts, record.format_rate) == (1, 0.5)
+
+
+def test_splits_are_reported_apart(asked):
+    """Held out: q0 right, q1 wrong then right. Split: q2 wrong twice, q3 right, q4 never completed."""
+    episodes = [asked(0, [1.0]), asked(1, [0.0, 1.0]), asked(2, [0.0, 0.0]), asked(3, [1.0]), asked(4, [])]
+    splits = {"unseen_term": ["q2", "q3", "q4"], "unseen_combination": ["q5"]}
+    record = evaluation_record(4, episodes, {"q0": "d", "q1": "d"}, samples=1, split_ids=splits)
+    assert (record.questions, record.unassisted_accuracy, record.guided_accuracy) == (2, 0.5, 1.0)
+    assert list(record.domains) == ["d"]
+    assert (record.domains["d"].questions, record.failed_episodes) == (2, 1)
+    assert list(record.splits) == ["unseen_term"]
+    split = record.splits["unseen_term"]
+    assert (split.questions, split.unassisted_accuracy, split.guided_accuracy) == (2, 0.5, 0.5)

@@ -40,9 +40,17 @@ def test_the_oldest_version_that_may_sample_a_batch(job_spec):
 
 
 def test_an_evaluation_asks_the_first_questions_once(job_spec):
-    manifest = evaluation_manifest("job-1", job_spec({"evaluation.questions": 3}), QUESTIONS, 4)
+    manifest = evaluation_manifest("job-1", job_spec({"evaluation.questions": 3}), QUESTIONS, {}, 4)
     assert [entry.question_id for entry in manifest.entries] == ["q0", "q1", "q2"]
     assert (manifest.purpose, manifest.step, manifest.policy_version) == ("eval", 4, 4)
+
+
+def test_an_evaluation_asks_the_splits_that_are_named(job_spec):
+    spec = job_spec({"evaluation.questions": 2, "evaluation.splits": ["far"], "evaluation.split_questions": 2})
+    splits = {"near": ["n0", "n1"], "far": ["f0", "f1", "f2"]}
+    manifest = evaluation_manifest("job-1", spec, QUESTIONS, splits, 4)
+    assert [entry.question_id for entry in manifest.entries] == ["q0", "q1", "f0", "f1"]
+    assert len(manifest.entries) == spec.evaluation.episodes
 
 
 def test_a_resting_question_gives_its_place_to_the_next_one_awake(job_spec):
