@@ -38,7 +38,10 @@ def test_a_split_asks_only_what_it_is_named_for(task: MaterialsTask) -> None:
     assert {prompt.answer for prompt in prompts(splits["unseen_term"])} == set(LETTERS)
     for prompt in prompts(splits["unseen_combination"]):
         assert UNSEEN_LETTERS[prompt.asked] == prompt.answer
-    assert {prompt.asked for prompt in prompts(splits["unseen_combination"])} == TERMS.keys() - {"heaviest", "conductor"}
+    assert {prompt.asked for prompt in prompts(splits["unseen_combination"])} == TERMS.keys() - {
+        "heaviest",
+        "conductor",
+    }
 
 
 def test_no_two_sets_share_a_table_or_an_id(task: MaterialsTask) -> None:

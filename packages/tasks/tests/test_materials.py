@@ -79,7 +79,9 @@ def test_the_seed_fixes_the_questions() -> None:
 def test_the_demo_asks_what_it_always_asked() -> None:
     """Digest taken of the code before there were splits: published results stay comparable."""
     task = MaterialsTask(MaterialsOptions())
-    asked = json.dumps([asdict(question) for question in task.train_questions() + task.test_questions()], sort_keys=True)
+    asked = json.dumps(
+        [asdict(question) for question in task.train_questions() + task.test_questions()], sort_keys=True
+    )
     assert hashlib.sha256(asked.encode()).hexdigest() == (
         "f41fa3de8671942b8b5f9e09ffad0a9e83862d5d2ebb239004cd095dd358e9a2"
     )
