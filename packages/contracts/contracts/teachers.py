@@ -8,6 +8,42 @@ from contracts.budgets import BudgetSpec, CassetteSpec, LeakAction, LeakProbe
 from contracts.prompts import LONGEST_PROMPT, parse_own
 from contracts.spec import Spec
 
+TutorStyle = Literal["precise", "vague", "answer"]
+
+
+class TutorManner(Spec):
+    """How the built-in tutor speaks: what decides its words."""
+
+    style: TutorStyle = Field(
+        "precise",
+        description="`precise`: names the first mistake and what would be right; `vague`: true, but names the kind of "
+        "mistake only; `answer`: says the right answer and nothing else, for which the job must show it "
+        "(`teacher.ground_truth`).",
+    )
+    wrong_share: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of guidances that name something wrong, drawn from the seed of episode and attempt.",
+    )
+
+
+class TutorSpec(TutorManner):
+    """The built-in tutor's options."""
+
+    usd_per_call: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="What one guidance is taken to cost, in USD: an assumption of the job, since rules cost nothing. "
+        "Counted, and held against a budget, like any teacher's price.",
+    )
+
+    @property
+    def manner(self) -> TutorManner:
+        """Without the price."""
+        return TutorManner(style=self.style, wrong_share=self.wrong_share)
+
 
 class TeacherSpec(Spec):
     """Who gives guidance after a wrong answer."""
@@ -24,6 +60,7 @@ class TeacherSpec(Spec):
     base_url: str | None = Field(
         None, pattern=r"^https?://", description="Base URL of an OpenAI-compatible server, with its /v1."
     )
+    tutor: TutorSpec | None = Field(None, description="Options of provider `tutor`; without them it is precise.")
     temperature: float = Field(0.2, ge=0, le=2, description="Sampling temperature of the teacher.")
     max_guidance_tokens: int = Field(1024, ge=1, le=8192, description="Longest guidance, in the teacher's tokens.")
     timeout_seconds: float = Field(60, gt=0, le=600, description="Deadline of one guidance, retries included.")
@@ -81,6 +118,17 @@ class TeacherSpec(Spec):
                 raise ValueError("provider openai_compatible needs base_url and model; add both")
         elif self.base_url is not None or self.model is not None:
             raise ValueError(f"provider {self.provider} takes neither base_url nor model; remove them")
+        return self
+
+    @model_validator(mode="after")
+    def tutor_can_speak_so(self) -> "TeacherSpec":
+        """Its options belong to it alone, and it tells no answer that it was not shown."""
+        if self.tutor is None:
+            return self
+        if self.provider != "tutor":
+            raise ValueError(f"tutor belongs to provider tutor, not to {self.provider}; remove it")
+        if self.tutor.style == "answer" and not self.ground_truth:
+            raise ValueError("tutor.style answer needs ground_truth true: the tutor tells only what it is shown")
         return self
 
 

@@ -128,6 +128,8 @@ def test_bad_input_inside_a_choice_names_its_field(path: str, value: Any, field:
         (changed("teacher", {"provider": "openai_compatible", "model": "qwen"}), "teacher", "add both"),
         (changed("teacher", {"provider": "tutor", "model": "qwen"}), "teacher", "remove them"),
         (changed("teacher", {"provider": "retry", "base_url": "http://host/v1"}), "teacher", "remove them"),
+        (changed("teacher", {"provider": "retry", "tutor": {"style": "vague"}}), "teacher", "remove it"),
+        (changed("teacher", {"provider": "tutor", "tutor": {"style": "answer"}}), "teacher", "ground_truth true"),
         (changed("method", {"name": "reinforce_pp"}), "", "set rollout.max_attempts to 1"),
         (
             changed("method", {"name": "grpo"}) | {"rollout": {"max_attempts": 1, "group_size": 1}},

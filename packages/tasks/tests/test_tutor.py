@@ -3,9 +3,11 @@
 import random
 
 import pytest
+from contracts.teachers import TutorManner
 from hypothesis import given
 from hypothesis import strategies as st
-from tasks.materials import hint
+from tasks.guiding import Lesson
+from tasks.materials import guide, hint
 from tasks.materials.dialogues import guided_dialogue
 from tasks.materials.prompts import Prompt, draw_asked, parse_prompt
 from tasks.materials.slips import SLIPS, draw_slip, misread_value
@@ -80,3 +82,46 @@ def test_a_misread_value_is_never_the_right_one() -> None:
     rng = random.Random(0)
     prompt = Prompt("lowest gap", draw_table(rng))
     assert all("misread" in hint(str(prompt), misread_value(rng, prompt)) for _ in range(1000))
+
+
+RIGHT = f"{GAP} lowest A </reasoning> <answer> A </answer>"
+WRONG = f"{GAP} highest C </reasoning> <answer> C </answer>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (WRONG, "you misread the question ."),
+        (f"{GAP} lowest B </reasoning> <answer> B </answer>", "compare the values again ."),
+        (WRONG.replace("1.2", "1.3"), "you misread the table ."),
+        (RIGHT, "your answer is correct ."),
+    ],
+)
+def test_a_vague_tutor_names_the_kind_of_mistake_only(answer: str, said: str) -> None:
+    assert guide(Lesson(QUESTION, answer, TutorManner(style="vague"))) == said
+
+
+def test_a_telling_tutor_says_what_it_is_shown_and_needs_it() -> None:
+    telling = TutorManner(style="answer")
+    assert guide(Lesson(QUESTION, WRONG, telling, ground_truth="A")) == "the answer is A ."
+    with pytest.raises(ValueError, match="ground_truth"):
+        guide(Lesson(QUESTION, WRONG, telling))
+
+
+def test_a_fifth_of_the_guidances_is_wrong_and_the_seed_decides_which() -> None:
+    """Binomial(2000, 0.2) has a standard deviation of 18."""
+    fallible = TutorManner(wrong_share=0.2)
+    said = [guide(Lesson(QUESTION, WRONG, fallible, seed)) for seed in range(2000)]
+    assert said == [guide(Lesson(QUESTION, WRONG, fallible, seed)) for seed in range(2000)]
+    false = [text for text in said if text != hint(QUESTION, WRONG)]
+    assert 400 - 4 * 18 < len(false) < 400 + 4 * 18
+    # Neither what is right (lowest gap) nor what the student took (highest gap).
+    assert {text.partition("means the ")[2] for text in false} == {"highest density .", "lowest density ."}
+
+
+@given(seeds, st.sampled_from(["precise", "vague", "answer"]), st.floats(0, 1))
+def test_every_manner_speaks_the_students_words(rng: random.Random, style: str, wrong_share: float) -> None:
+    prompt = Prompt(draw_asked(rng), draw_table(rng))
+    manner = TutorManner(style=style, wrong_share=wrong_share)  # type: ignore[arg-type]
+    said = guide(Lesson(str(prompt), draw_slip(rng, prompt), manner, rng.randrange(1000), prompt.answer))
+    assert set(said.split()) <= set(WORDS)

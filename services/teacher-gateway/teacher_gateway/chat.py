@@ -1,5 +1,7 @@
 """One request to an OpenAI chat API over a pooled session: typed reply or typed failure, and never a retry."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -23,6 +25,7 @@ MAX_CONNECTIONS = 1024
 MESSAGE_CHARACTERS = 300
 # Besides 429 and 5xx: request time-out and too early.
 PASSING_STATUSES = frozenset({408, 425})
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Message(BaseModel):
@@ -82,14 +85,20 @@ class ChatClient:
         self._session = session
         self._keys = keys
 
-    async def complete(self, base_url: str, model: str, prompt: str, request: GuidanceRequest) -> Reply:
-        """One completion of `prompt`, however long it takes. Raises TeacherFailure or PassingFailure."""
+    async def complete(
+        self, base_url: str, model: str, prompt: str, request: GuidanceRequest, extra: Mapping[str, Any] = NOTHING
+    ) -> Reply:
+        """One completion of `prompt`, however long it takes; `extra` is a server's own part of the body.
+
+        Raises TeacherFailure or PassingFailure.
+        """
         body = {
             "model": model,
             "messages": [{"role": "user", "content": prompt}],
             "temperature": request.teacher.temperature,
             "max_tokens": request.teacher.max_guidance_tokens,
             "seed": request.seed,
+            **extra,
         }
         headers = {"Content-Type": "application/json", **self._keys.headers(base_url)}
         try:

@@ -49,6 +49,15 @@ def test_nothing_else_does(same: Asked) -> None:
     assert key(same) == key(asked())
 
 
+def test_the_tutors_manner_decides_the_key_and_its_price_does_not() -> None:
+    def tutored(**options: Any) -> str:
+        body = guidance_request({"provider": "tutor", "tutor": options})
+        return key(Asked(GuidanceRequest.model_validate(body), "p", "v"))
+
+    assert tutored(style="vague") == tutored(style="vague", usd_per_call=1)
+    assert len({tutored(), tutored(style="vague"), tutored(wrong_share=0.2)}) == 3
+
+
 def test_a_key_is_the_hash_of_canonical_json() -> None:
     """The expected value is that of `printf '{"a":"ü","b":1}' | sha256sum`."""
     assert key_of({"b": 1, "a": "ü"}) == "4e7ff4080b1a00acdaf71eb0cdf2d504aa8068bbb375c002eac2df3f064047a7"

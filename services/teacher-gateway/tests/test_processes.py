@@ -87,6 +87,19 @@ def test_guidance_of_the_built_in_tutor(start_service: StartService) -> None:
     assert "no question of the materials table" in answer.json()["detail"]
 
 
+def test_the_tutor_speaks_and_costs_as_the_job_says(start_service: StartService) -> None:
+    tutor = start_service("tutor", "tutor")
+    gateway = start_service("teacher_gateway", "teacher_gateway", tutor_url=tutor.url)
+    body = {"question": QUESTION, "latest_answer": ANSWER, "dialogue": [], "ground_truth": "A"}
+    vague = {"provider": "tutor", "tutor": {"style": "vague", "usd_per_call": 0.002}}
+    answer = httpx2.post(gateway.url + "/v1/guidance", json=guidance_request(vague, **body)).json()
+    assert (answer["text"], answer["price_usd"]) == ("you misread the question .", 0.002)
+
+    telling = {"provider": "tutor", "ground_truth": True, "tutor": {"style": "answer"}}
+    answer = httpx2.post(gateway.url + "/v1/guidance", json=guidance_request(telling, **body)).json()
+    assert (answer["text"], answer["price_usd"]) == ("the answer is A .", 0.0)
+
+
 async def test_no_key_is_ever_written(start_service: StartService, start_teacher: StartTeacher) -> None:
     """Whatever a teacher answers, even with the key itself in it, neither logs nor answers nor metrics hold a key."""
     scripts = [

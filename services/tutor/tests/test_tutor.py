@@ -97,6 +97,31 @@ def test_max_tokens_cuts_the_hint(client: openai.OpenAI) -> None:
     assert completion.choices[0].finish_reason == "length"
 
 
+def test_the_manner_is_a_part_of_the_body(client: openai.OpenAI) -> None:
+    shown = prompt(QUESTION, LOWEST) + "\n<ground_truth>\nB\n</ground_truth>"
+    said = []
+    for manner in ({"style": "vague"}, {"style": "answer"}, {"wrong_share": 1.0}):
+        completion = client.chat.completions.create(
+            model="materials-tutor",
+            messages=[{"role": "user", "content": shown}],
+            seed=7,
+            extra_body={"tutor": manner},
+        )
+        said.append(completion.choices[0].message.content or "")
+    assert said[:2] == ["you misread the question .", "the answer is B ."]
+    assert said[2].startswith("you took the lowest density but densest means the ")
+    assert "highest density" not in said[2]
+
+
+def test_an_answer_that_was_not_shown_cannot_be_told(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="ground_truth"):
+        client.chat.completions.create(
+            model="materials-tutor",
+            messages=[{"role": "user", "content": prompt(QUESTION, LOWEST)}],
+            extra_body={"tutor": {"style": "answer"}},
+        )
+
+
 def test_streaming_is_refused_with_a_reason(client: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(

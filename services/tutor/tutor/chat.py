@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from contracts.teachers import TutorManner
 from pydantic import BaseModel, Field
 
 MODEL = "materials-tutor"
@@ -28,7 +29,7 @@ class ChatMessage(BaseModel):
 
 
 class ChatRequest(BaseModel):
-    """A request for a completion. Sampling parameters are accepted and change nothing: rules do not sample."""
+    """A request for a completion. Temperature and the like are accepted and change nothing: rules do not sample."""
 
     model: str
     messages: list[ChatMessage] = Field(min_length=1)
@@ -36,6 +37,8 @@ class ChatRequest(BaseModel):
     n: int | None = None
     max_tokens: int | None = Field(None, ge=1)
     max_completion_tokens: int | None = Field(None, ge=1)
+    seed: int = Field(0, description="Decides which guidances are wrong ones.")
+    tutor: TutorManner = Field(TutorManner(), description="Our own part (`extra_body` of OpenAI's client).")
 
     @property
     def last_user_text(self) -> str:

@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from tasks.materials.tutor import hint
+from tasks.guiding import Lesson
+from tasks.materials import guide
 
 from tutor.chat import MODEL, ChatError, ChatRequest, completion
-from tutor.sections import read_sections
+from tutor.sections import read_ground_truth, read_sections
 
 router = APIRouter(prefix="/v1", tags=["chat"])
 
@@ -21,10 +22,17 @@ async def complete_chat(request: ChatRequest) -> dict[str, Any]:
     refuse_unsupported(request)
     prompt = request.last_user_text
     try:
-        answer = hint(*read_sections(prompt))
+        answer = guide(lesson_of(request))
     except ValueError as error:
         raise ChatError(400, f"Not a teacher prompt of the materials task: {error}.", param="messages") from error
     return completion(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), prompt, answer, request.word_limit)
+
+
+def lesson_of(request: ChatRequest) -> Lesson:
+    """What the tutor is to say. Raises ValueError naming a section that is missing."""
+    prompt = request.last_user_text
+    question, answer = read_sections(prompt)
+    return Lesson(question, answer, request.tutor, request.seed, read_ground_truth(prompt))
 
 
 @router.get("/models")

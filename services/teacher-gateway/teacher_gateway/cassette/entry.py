@@ -10,7 +10,12 @@ from pydantic import BaseModel, ConfigDict
 from teacher_gateway.seams import Asked
 
 # What of a teacher decides its words. Budget, deadline and cassette do not; view and ground truth show in the prompt.
-DECISIVE = {"provider", "name", "base_url", "model", "temperature", "max_guidance_tokens", "leak_guard", "leak_probe"}
+# Nor does the tutor's price.
+DECISIVE: dict[str, Any] = {
+    **dict.fromkeys(["provider", "name", "base_url", "model", "temperature"], True),
+    **dict.fromkeys(["max_guidance_tokens", "leak_guard", "leak_probe"], True),
+    "tutor": {"style", "wrong_share"},
+}
 
 
 class Entry(BaseModel):

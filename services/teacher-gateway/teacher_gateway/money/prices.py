@@ -41,12 +41,13 @@ class PriceSpec(BaseModel):
     prompt_usd_per_million: float = Field(0.0, ge=0, description="USD per million tokens of the prompt.")
     completion_usd_per_million: float = Field(0.0, ge=0, description="USD per million tokens of the guidance.")
     usd_per_second: float = Field(0.0, ge=0, description="USD per second of a call: a rented GPU of one's own.")
+    usd_per_call: float = Field(0.0, ge=0, description="USD per call, whatever it uses.")
 
     def nanos(self, usage: Usage) -> int:
         tokens = usage.prompt_tokens * Decimal(str(self.prompt_usd_per_million))
         tokens += usage.completion_tokens * Decimal(str(self.completion_usd_per_million))
         seconds = Decimal(str(usage.seconds)) * Decimal(str(self.usd_per_second))
-        return nanos_of(tokens / 1_000_000 + seconds)
+        return nanos_of(tokens / 1_000_000 + seconds + Decimal(str(self.usd_per_call)))
 
 
 FREE = PriceSpec()

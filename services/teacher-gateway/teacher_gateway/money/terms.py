@@ -3,7 +3,7 @@
 from contracts.budgets import Caps
 from contracts.teachers import TeacherSpec
 
-from teacher_gateway.money.prices import FREE, Tariff, find_tariff
+from teacher_gateway.money.prices import FREE, PriceSpec, Tariff, find_tariff
 from teacher_gateway.seams import Call
 from teacher_gateway.teachers_file import BUILT_IN, TeachersFile
 
@@ -28,11 +28,15 @@ class TermsBook:
     def tariff(self, call: Call) -> Tariff | None:
         """The price of this call's teacher; None when nobody knows it."""
         teacher = call.request.teacher
+        if call.provider == "tutor" and teacher.tutor is not None:
+            return PriceSpec(usd_per_call=teacher.tutor.usd_per_call)
         return self._tariff(call.rung, call.provider, teacher.model, teacher.base_url)
 
     def first_tariff(self, teacher: TeacherSpec) -> Tariff | None:
         """The price of the teacher that a job asks for, before any fallback."""
         named = self._file.teachers.get(teacher.name or "")
+        if teacher.tutor is not None:
+            return PriceSpec(usd_per_call=teacher.tutor.usd_per_call)
         if named is not None and teacher.name is not None:
             return self._tariff(teacher.name, named.provider, named.model, None)
         return self._tariff(teacher.provider, teacher.provider, teacher.model, teacher.base_url)

@@ -16,4 +16,6 @@ class Tutor:
         self._base_url = address.rstrip("/") + "/v1"
 
     async def guide(self, prompt: str, request: GuidanceRequest) -> Reply:
-        return await self._chat.complete(self._base_url, TUTOR_MODEL, prompt, request)
+        options = request.teacher.tutor
+        manner = {"tutor": options.manner.model_dump()} if options else {}
+        return await self._chat.complete(self._base_url, TUTOR_MODEL, prompt, request, manner)
