@@ -70,6 +70,13 @@ def test_a_third_of_the_questions_is_plain() -> None:
     assert 0.30 < plain[True] / plain.total() < 0.37
 
 
+def test_the_share_of_plain_questions_in_training_is_settable() -> None:
+    for share, plain in ((0.0, {False}), (1.0, {True})):
+        task = MaterialsTask(SMALL.model_copy(update={"plain_share": share}))
+        assert {parse_prompt(question.text).is_plain for question in task.train_questions()} == plain
+        assert task.test_questions() == MaterialsTask(SMALL).test_questions()
+
+
 def test_the_seed_fixes_the_questions() -> None:
     assert MaterialsTask(SMALL).train_questions() == MaterialsTask(SMALL).train_questions()
     other = MaterialsTask(SMALL.model_copy(update={"seed": 1}))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.base import Message, Question, Verdict
 from tasks.materials.hold_out import HoldOut, Split, Term
-from tasks.materials.prompts import TERMS, Prompt, draw_asked
+from tasks.materials.prompts import PLAIN_SHARE, TERMS, Prompt, draw_asked
 from tasks.materials.table import LETTERS, Table, draw_table
 from tasks.verifiers import tolerant_letter
 
@@ -26,6 +26,15 @@ class MaterialsOptions(BaseModel):
     test_questions: Annotated[
         int, Field(ge=1, le=100_000, description="Size of the held-out set, and of each further split.")
     ] = 240
+    plain_share: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Share of training questions in plain words, which the base student answers alone; the others "
+            "use terms. Of the held-out ones it is a third.",
+        ),
+    ] = PLAIN_SHARE
     unseen_terms: Annotated[
         tuple[Term, ...],
         Field(
@@ -96,21 +105,27 @@ class MaterialsTask:
 
     @cached_property
     def _train(self) -> list[Question]:
-        return _questions("train", self._draw("train", self.options.train_questions, None, self.held_out_tables))
+        share, count = self.options.plain_share, self.options.train_questions
+        return _questions("train", self._draw("train", count, None, self.held_out_tables, share))
 
     def _draw(
-        self, name: str, count: int, split: Split | None, exclude: frozenset[Table] = frozenset()
+        self,
+        name: str,
+        count: int,
+        split: Split | None,
+        exclude: frozenset[Table] = frozenset(),
+        plain_share: float = PLAIN_SHARE,
     ) -> list[Prompt]:
-        # A stream for each set: the test set stays the same whatever the size of the training pool.
-        stream = draw_prompts(f"materials/{name}/{self.options.seed}", exclude)
+        # A stream for each set: the test set stays the same whatever is trained on.
+        stream = draw_prompts(f"materials/{name}/{self.options.seed}", exclude, plain_share)
         return list(islice((prompt for prompt in stream if self._hold_out.split_of(prompt) == split), count))
 
 
-def draw_prompts(stream: str, exclude: frozenset[Table]) -> Iterator[Prompt]:
+def draw_prompts(stream: str, exclude: frozenset[Table], plain_share: float = PLAIN_SHARE) -> Iterator[Prompt]:
     """The questions of a named random stream whose table is not in `exclude`, without end."""
     rng = random.Random(stream)
     while True:
-        prompt = Prompt(draw_asked(rng), draw_table(rng))
+        prompt = Prompt(draw_asked(rng, plain_share), draw_table(rng))
         if prompt.table not in exclude:
             yield prompt
 
