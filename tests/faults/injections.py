@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 
 from contracts import keys, scripts
+from contracts.errors import Problem
 from contracts.manifests import chunk_count, decode_manifest
 from contracts.statuses import JobStatus
+from contracts.trials import EpisodeRequest
 from orchestrator.rollout.dispatch import ChunkSender
 from socratic.client import Client
 from socratic.stack.plan import GATEWAY, ORCHESTRATOR, REDIS, STUDENT, TRAINER
 
 from .proxy import Mode
-from .system import CLOCKS, LINKS, SECOND_ORCHESTRATOR, WORKER, System
+from .system import CLOCKS, LEADER, LINKS, SECOND_ORCHESTRATOR, WORKER, System
 from .teacher import Manner
 
 HOUR = 3600
@@ -26,7 +28,21 @@ POLL_SECONDS = 0.05
 PAUSE_SECONDS = 60.0
 STOPPED_SECONDS = 4.0  # beyond the controller's lease of 3 s
 STOPPED_WORKER_SECONDS = 7.0  # beyond a chunk's lease of 6 s
+TAKE_OVER_SECONDS = 20.0
 FILL_BYTES = 2**20
+ASKED_LINKS = ("orchestrator-gateway", "orchestrator-engine")
+TRIAL_SECONDS = 10.0
+UNAVAILABLE = 503
+# Before the trial: two neighbours of 5 s each, and a tokenizer that a busy machine loads in seconds.
+ASKING_SECONDS = 20.0
+TRIAL = EpisodeRequest.model_validate(
+    {
+        "task": {"name": "materials", "options": {"train_questions": 200, "test_questions": 40}},
+        "teacher": {"provider": "tutor"},
+        "timeout_seconds": TRIAL_SECONDS,
+        "max_answer_tokens": 32,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -36,6 +52,18 @@ class Target:
     system: System
     client: Client
     job_id: str
+
+    def ask(self) -> bool:
+        """One episode by hand, over every link of the orchestrator: whether it was made. Asserts its deadlines."""
+        began = time.monotonic()
+        try:
+            made = self.client.try_episode(TRIAL)["failure"] is None
+        except Problem as problem:
+            if problem.status != UNAVAILABLE:
+                raise
+            made = False
+        assert time.monotonic() - began < TRIAL_SECONDS + ASKING_SECONDS
+        return made
 
 
 Inject = Callable[[Target], AbstractContextManager[None]]
@@ -52,28 +80,45 @@ def killed(target: Target, names: tuple[str, ...], number: signal.Signals) -> It
 @contextmanager
 def stopped(target: Target, name: str) -> Iterator[None]:
     """SIGSTOP, later SIGCONT: a process that is alive and does nothing."""
-    signal_to(target.system, name, signal.SIGSTOP)
+    pid = signal_to(target.system, name, signal.SIGSTOP)
     try:
         time.sleep(STOPPED_WORKER_SECONDS if name == WORKER else STOPPED_SECONDS)
         yield
     finally:
         with suppress(ProcessLookupError):
-            signal_to(target.system, name, signal.SIGCONT)
-
-
-def signal_to(system: System, name: str, number: signal.Signals) -> None:
-    pid = system.pid(name)
-    assert pid is not None, f"{name} does not run"
-    os.kill(pid, number)
+            os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager
-def link(target: Target, name: str, mode: Mode, seconds: float) -> Iterator[None]:
-    """The network between two services."""
+def two_leaders(target: Target) -> Iterator[None]:
+    """The leader is stopped until the other one leads, and goes on in the middle of its tick, in the belief to lead."""
+    led = target.system.leader()
+    pid = signal_to(target.system, LEADER, signal.SIGSTOP)
+    try:
+        until(lambda: target.system.leader() not in (None, led), STOPPED_SECONDS + TAKE_OVER_SECONDS)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    yield
+
+
+def signal_to(system: System, name: str, number: signal.Signals) -> int:
+    """Returns the process id."""
+    pid = system.pid(name)
+    assert pid is not None, f"{name} does not run"
+    os.kill(pid, number)
+    return pid
+
+
+@contextmanager
+def link(target: Target, name: str, mode: Mode) -> Iterator[None]:
+    """The network between two processes. What only a user's question sends over it, a user asks meanwhile."""
     proxy = target.system.links[name]
     proxy.set_mode(mode)
     try:
-        time.sleep(seconds)
+        ends = time.monotonic() + HELD_SECONDS[mode]
+        if name in ASKED_LINKS:
+            target.ask()
+        time.sleep(max(0.0, ends - time.monotonic()))
         yield
     finally:
         proxy.set_mode("pass")
@@ -174,7 +219,10 @@ def poison(target: Target) -> Iterator[None]:
     yield
 
 
-PROCESSES = (ORCHESTRATOR, SECOND_ORCHESTRATOR, WORKER, GATEWAY, STUDENT, TRAINER, REDIS)
+PROCESSES = (ORCHESTRATOR, LEADER, WORKER, GATEWAY, STUDENT, TRAINER, REDIS)
+LOST_RECORD = "lost last record"
+MODES: dict[str, Mode] = {"connections reset": "reset", "slow network": "slow", "half-open": "half_open"}
+HELD_SECONDS: dict[Mode, float] = {"reset": 0.5, "slow": 2.0, "half_open": 3.0}
 MANNERS: dict[str, Manner] = {"garbage": "garbage", "10 MB": "huge", "never": "never"}
 
 
@@ -185,11 +233,10 @@ def all_faults(system: System) -> dict[str, dict[str, Inject]]:
         "kill -9": {name: partial(killed, names=(name,), number=signal.SIGKILL) for name in PROCESSES},
         "restart": {name: partial(killed, names=(name,), number=signal.SIGTERM) for name in PROCESSES},
         "both controllers killed": {"": partial(killed, names=both, number=signal.SIGKILL)},
+        "two controllers at once": {"": two_leaders},
         "stop and continue": {name: partial(stopped, name=name) for name in PROCESSES},
-        "connections reset": {name: partial(link, name=name, mode="reset", seconds=0.5) for name in LINKS},
-        "slow network": {name: partial(link, name=name, mode="slow", seconds=2.0) for name in LINKS},
-        "half-open": {name: partial(link, name=name, mode="half_open", seconds=3.0) for name in LINKS},
-        "lost last record": {REDIS: lost_record},
+        **{kind: {name: partial(link, name=name, mode=mode) for name in LINKS} for kind, mode in MODES.items()},
+        LOST_RECORD: {REDIS: lost_record},
         "delivered twice": {WORKER: delivered_twice},
         "poison episode": {TRAINER: poison},
         "teacher": {name: partial(teacher, manner=manner) for name, manner in MANNERS.items()},

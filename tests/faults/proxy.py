@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Literal
@@ -41,6 +42,7 @@ class Proxy:
     def __init__(self, target: Callable[[], str], host: str = "127.0.0.1") -> None:
         self.target = target
         self.mode: Mode = "pass"
+        self.struck: Counter[Mode] = Counter()  # connections and chunks that a mode did harm to
         self.pipes: set[Pipe] = set()
         self.mute: list[socket.socket] = []
         self.listener = socket.create_server((host, 0))
@@ -51,6 +53,7 @@ class Proxy:
         self.mode = mode
         for pipe in list(self.pipes):
             if mode == "reset":
+                self.struck[mode] += 1
                 pipe.close(reset=True)
             elif mode == "half_open":
                 pipe.silent = True
@@ -69,6 +72,7 @@ class Proxy:
             except OSError:  # closed: the run is over
                 return
             if self.mode == "half_open":
+                self.struck["half_open"] += 1
                 self.mute.append(near)
                 continue
             threading.Thread(target=self.connect, args=(near,), daemon=True).start()
@@ -77,6 +81,7 @@ class Proxy:
         address = urlsplit(self.target())
         try:
             if self.mode == "reset":
+                self.struck["reset"] += 1
                 raise ConnectionResetError
             far = socket.create_connection((address.hostname, address.port), CONNECT_SECONDS)
         except OSError:
@@ -97,8 +102,11 @@ class Proxy:
         with suppress(OSError):  # reset, or the other end went away
             while data := source.recv(CHUNK_BYTES):
                 if self.mode == "slow":
+                    self.struck["slow"] += 1
                     time.sleep(SLOW_SECONDS)
-                if not pipe.silent:
+                if pipe.silent:
+                    self.struck["half_open"] += 1
+                else:
                     sink.sendall(data)
         if not pipe.silent:
             with suppress(OSError):

@@ -31,8 +31,10 @@ def unbroken_weights(
         model_roots=[REPOSITORY],
         log_level="error",
     )
+    # A figure beside the training, which must not change it: the unbroken run has neither gateway nor teacher.
+    alone = spec.model_copy(update={"training": spec.training.model_copy(update={"teacher_kl": None})})
     with redis.Redis.from_url(fresh_url) as fresh:
-        copy_job(broken, data_root, job_id, spec, fresh)
+        copy_job(broken, data_root, job_id, alone, fresh)
         trainer = start(settings)
         try:
             for step in range(10, steps + 10, 10):

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import redis
+from contracts import keys
 from socratic.runs import own_stack
 from socratic.stack.plan import GATEWAY, ORCHESTRATOR, REDIS, STUDENT, TRAINER, TUTOR, StackRequest, worker_names
 from socratic.stack.process import Child, spawn, start_ticks
@@ -21,19 +22,26 @@ from .proxy import Proxy
 from .teacher import Teacher
 
 SECOND_ORCHESTRATOR = "second-orchestrator"
+LEADER = "controller leader"
 WORKER = "rollout-worker-1"
 # Holds the policies and checkpoints of a whole run (768 MB were full after 160 faults), and is filled in seconds.
 DISK_MEGABYTES = 2048
-# The links of design.md's picture: who calls, the setting that names the address, and whom.
+# Every pair of processes that talk: who calls, the setting that names the address, and whom.
+USER = "user"
 LINKS = {
     "orchestrator-redis": (ORCHESTRATOR, "ORCHESTRATOR_REDIS_URL", REDIS),
+    "orchestrator-gateway": (ORCHESTRATOR, "ORCHESTRATOR_GATEWAY_URL", GATEWAY),
+    "orchestrator-engine": (ORCHESTRATOR, "ORCHESTRATOR_STUDENT_URLS", STUDENT),
     "worker-redis": (WORKER, "ORCHESTRATOR_REDIS_URL", REDIS),
     "worker-engine": (WORKER, "ORCHESTRATOR_STUDENT_URLS", STUDENT),
     "worker-gateway": (WORKER, "ORCHESTRATOR_GATEWAY_URL", GATEWAY),
     "trainer-redis": (TRAINER, "TRAINER_REDIS_URL", REDIS),
     "trainer-engine": (TRAINER, "TRAINER_STUDENT_URLS", STUDENT),
+    "trainer-gateway": (TRAINER, "TRAINER_GATEWAY_URL", GATEWAY),
     "gateway-redis": (GATEWAY, "TEACHER_GATEWAY_REDIS_URL", REDIS),
+    "gateway-engine": (GATEWAY, "TEACHER_GATEWAY_STUDENT_URL", STUDENT),
     "gateway-teacher": (GATEWAY, "TEACHER_GATEWAY_TUTOR_URL", TUTOR),
+    "user-orchestrator": (USER, "", ORCHESTRATOR),
 }
 CLOCKS = (REDIS, ORCHESTRATOR, WORKER, GATEWAY, TRAINER)
 
@@ -55,6 +63,11 @@ class System:
     def teacher_url(self) -> str:
         return self.teacher.url
 
+    def address(self, link: str) -> str:
+        """Where the caller of this link finds whom it calls."""
+        scheme, path = ("redis", "/0") if LINKS[link][2] == REDIS else ("http", "")
+        return f"{scheme}://127.0.0.1:{self.links[link].port}{path}"
+
     def process(self, name: str) -> ProcessState:
         """As the supervisor last told of it."""
         state = read_state(self.home)
@@ -67,10 +80,19 @@ class System:
 
     def pid(self, name: str) -> int | None:
         """None while it is not running."""
+        if name == LEADER:
+            name = self.leader() or ORCHESTRATOR
         if name == SECOND_ORCHESTRATOR:
             return self.second.pid if self.second is not None and self.second.exit_status() is None else None
         found = self.process(name)
         return found.pid if found.pid and start_ticks(found.pid) == found.started else None
+
+    def leader(self) -> str | None:
+        """Which of the two orchestrators holds the controllers' lease; None while neither does."""
+        with self.redis() as store:
+            owner = (store.get(keys.lease("controller")) or b"").decode()
+        named = [name for name in (ORCHESTRATOR, SECOND_ORCHESTRATOR) if f"-{self.pid(name)}-" in owner]
+        return named[0] if named else None
 
     def all_ready(self) -> bool:
         """Every process of the stack can take work, and there are two orchestrators."""
@@ -111,24 +133,25 @@ def environment_of(pid: int) -> dict[str, str]:
 
 
 @contextmanager
-def faulty_system(home: Path) -> Iterator[tuple[System, str]]:
-    """(system, the orchestrator's URL); nothing of it outlives the block."""
+def faulty_system(home: Path) -> Iterator[System]:
+    """Nothing of it outlives the block."""
     with ExitStack() as stack:
         system = System(home)
         stack.callback(system.close)
         system.has_disk = stack.enter_context(small_disk(home / "data"))
-        ready = stack.enter_context(own_stack(request_of(system), dict(os.environ), lambda state: None))
+        stack.enter_context(own_stack(request_of(system), dict(os.environ), lambda state: None))
         system.keep_second()
-        yield system, ready.orchestrator_url
+        yield system
 
 
 def request_of(system: System) -> StackRequest:
     """Every link goes through its proxy, every process reads its own clock."""
     request = materials_stack(system.home).model_copy(update={"workers": 2})
     settings: dict[str, dict[str, str]] = {}
-    for name, (caller, setting, callee) in LINKS.items():
-        port = system.links[name].port
-        address = f"redis://127.0.0.1:{port}/0" if callee == REDIS else f"http://127.0.0.1:{port}"
+    for name, (caller, setting, _) in LINKS.items():
+        if caller == USER:
+            continue
+        address = system.address(name)
         value = f'["{address}"]' if setting.endswith("_URLS") else address
         for each in worker_names(request) if caller == WORKER else [caller]:
             settings.setdefault(each, {})[setting] = value

@@ -25,7 +25,7 @@ REQUEST_SECONDS = 60.0
 # The longest deadline of a trial, and the time to load a tokenizer before it.
 TRIAL_SECONDS = 360.0
 # The stream sends a comment at least every 15 s (fastapi.sse); silence beyond that is a dead connection.
-STREAM_SILENCE_SECONDS = 45.0
+STREAM_SILENCE_SECONDS = 25.0
 # An orchestrator that was killed is back within seconds.
 RECONNECT_SECONDS = 60.0
 RECONNECT_PAUSE_SECONDS = 0.5

@@ -1,6 +1,8 @@
 """One controller leads at a time: a lease that expires, and a fencing token that grows with each new leader."""
 
+import os
 import secrets
+import socket
 
 from contracts import keys
 
@@ -25,7 +27,8 @@ class Lease:
 
     def __init__(self, redis: RedisBytes) -> None:
         self.redis = redis
-        self.owner = secrets.token_hex(8)
+        # Says to a reader who leads; random, because a process id may come again.
+        self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
     async def hold(self) -> int | None:
         """Take or renew the lease; returns its fencing token, or None when another controller leads."""

@@ -8,6 +8,7 @@ import aiohttp
 import msgspec
 from contracts.guidance import GuidanceRequest
 from pydantic import BaseModel, Field, ValidationError
+from servicekit.keepalive import open_socket
 
 from teacher_gateway.addresses import chat_url
 from teacher_gateway.failures import EmptyAnswer, PassingFailure, TeacherFailure
@@ -72,7 +73,7 @@ class ErrorBody(BaseModel):
 def open_session() -> aiohttp.ClientSession:
     """The pooled session that all providers share."""
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, socket_factory=open_socket),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
     )

@@ -7,11 +7,10 @@ from typing import Any
 
 import httpx2
 from pydantic import SecretStr
+from servicekit.keepalive import keepalive_options
 
 # A local engine answers in milliseconds; one that decodes a full batch on a busy machine needs seconds.
 ANSWER_SECONDS = 10.0
-# Requests that were retracted for a swap are computed anew before the canary's turn comes.
-CANARY_SECONDS = 60.0
 UPLOAD_CHUNK_BYTES = 2**20
 ABSENT_STATUSES = frozenset({404, 501})
 # Everything else that is asked changes the engine, which takes the admin key.
@@ -45,7 +44,8 @@ class Engine:
         self.url = url.rstrip("/")
         self._normal, self._admin = bearer(api_key), bearer(admin_key or api_key)
         # trust_env off: a proxy of the environment must not stand between the trainer and its engine.
-        self.http = httpx2.Client(base_url=self.url, timeout=ANSWER_SECONDS, trust_env=False)
+        transport = httpx2.HTTPTransport(trust_env=False, socket_options=keepalive_options())
+        self.http = httpx2.Client(base_url=self.url, timeout=ANSWER_SECONDS, trust_env=False, transport=transport)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -95,15 +95,18 @@ class Engine:
         if answer.get("success") is not True:
             raise EngineError(f"{self.url}{path}: {answer.get('message', answer)}")
 
-    def prompt_logprobs(self, token_ids: list[int]) -> list[float]:
-        """Log-probability of every token but the first, given those before it, at temperature 1."""
+    def prompt_logprobs(self, token_ids: list[int], seconds: float = ANSWER_SECONDS) -> list[float]:
+        """Log-probability of every token but the first, given those before it, at temperature 1.
+
+        After a swap the requests that were retracted for it are computed anew before its turn comes.
+        """
         body = {
             "input_ids": token_ids,
             "sampling_params": {"max_new_tokens": 1, "temperature": 1.0},
             "return_logprob": True,
             "logprob_start_len": 0,
         }
-        answer = self.ask("POST", "/generate", body, CANARY_SECONDS)
+        answer = self.ask("POST", "/generate", body, seconds)
         try:
             values = [float(triple[0]) for triple in answer["meta_info"]["input_token_logprobs"][1:]]
         except (KeyError, IndexError, TypeError, ValueError) as error:

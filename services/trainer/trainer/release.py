@@ -12,8 +12,9 @@ from trainer.policy import Policy
 
 # A disk, network or engine that is slower than this is as good as broken; a swap must end by then.
 SLOWEST_BYTES_PER_SECOND = 20e6
-# What does not depend on the size: requests that queue before the canary, a busy machine.
-PHASE_SECONDS = 30.0
+# What does not depend on the size: requests that queue before the canary, a busy machine. A call whose connection died
+# without a word hangs for so long, so it is what a swap may lose by one; the swap is then tried again.
+PHASE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)

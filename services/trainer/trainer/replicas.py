@@ -136,7 +136,7 @@ def swap(engine: Engine, route: WeightRoute, release: Release, tolerance: float)
     identity = engine.identity()
     if identity.weight_version != release.name:
         raise EngineError(f"{engine.url} answered success but serves {identity.weight_version}, not {release.name}")
-    found = engine.prompt_logprobs(release.canary_ids)
+    found = engine.prompt_logprobs(release.canary_ids, release.phase_seconds)
     complaint = complaint_about(found, release.canary, release.canary_before, tolerance)
     if complaint is not None:
         raise EngineError(f"{engine.url} says it serves {release.name}, but {complaint}")

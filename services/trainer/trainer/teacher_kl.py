@@ -12,8 +12,9 @@ import structlog
 from contracts.teachers import TeacherKlSpec
 from contracts.trajectories import CONTEXT, Trajectory
 
-# One forward pass over one trajectory; a busy teacher queues it behind its generations.
-SCORE_SECONDS = 30.0
+# One forward pass over one trajectory; a busy teacher queues it behind its generations. Training waits for this figure,
+# so it waits no longer than for a busy neighbour.
+SCORE_SECONDS = 10.0
 NOT_POSSIBLE = 501
 log = structlog.get_logger()
 

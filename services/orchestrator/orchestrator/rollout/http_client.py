@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import aiohttp
 from pydantic import SecretStr
+from servicekit.keepalive import open_socket
 
 from orchestrator.rollout.retries import Unavailable
 
@@ -29,7 +30,7 @@ class Reply:
 
 def open_session() -> aiohttp.ClientSession:
     """The session of a worker process; the number of episodes in flight bounds its connections."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=TIMEOUT)
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, socket_factory=open_socket), timeout=TIMEOUT)
 
 
 def bearer(key: SecretStr | None) -> dict[str, str]:

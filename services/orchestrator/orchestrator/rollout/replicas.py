@@ -34,6 +34,7 @@ OVERLOAD_RATIO = 1.5
 
 STALE_POLICY = "stale_policy"
 ReadRotation = Callable[[str], Awaitable[Rotation]]
+Proofs = tuple[float, ...]
 
 log = structlog.get_logger()
 
@@ -55,7 +56,7 @@ class Replicas:
         self.read = read
         self.in_flight: Counter[str] = Counter()
         self.shunned: dict[str, float] = {}  # until this monotonic time
-        self.distrusted: dict[tuple[str, str], float] = {}  # (job, address): since this proof
+        self.distrusted: dict[tuple[str, str], Proofs] = {}  # (job, address): caught while these stood
         self.views: dict[str, View] = {}
 
     async def choose(self, job_id: str, oldest: int, prefix: str) -> str:
@@ -79,9 +80,11 @@ class Replicas:
         return [url for url in urls if self.shunned.get(url, 0.0) <= now] or [random.choice(urls)]
 
     def trusted(self, job_id: str, url: str, rotation: Rotation) -> bool:
-        """Not caught with other weights since its newest proof."""
-        caught_with = self.distrusted.get((job_id, url))
-        return caught_with is None or proof_time(rotation, url) > caught_with
+        """Not caught with other weights since its newest proof.
+
+        Compared for being another one, not a later one: the trainer's clock may have been set back.
+        """
+        return self.distrusted.get((job_id, url)) != proofs_of(rotation, url)
 
     @contextmanager
     def sending(self, url: str) -> Iterator[None]:
@@ -100,7 +103,7 @@ class Replicas:
         """It did not answer as it should. With other weights than it was proved to serve, it gets no traffic until
         there is a newer proof; otherwise it may have a rest."""
         if code == STALE_POLICY:
-            self.distrusted[job_id, url] = proof_time(await self.rotation(job_id, REFRESH_SECONDS), url)
+            self.distrusted[job_id, url] = proofs_of(await self.rotation(job_id, REFRESH_SECONDS), url)
         else:
             self.shunned[url] = time.monotonic() + SHUN_SECONDS
 
@@ -120,7 +123,7 @@ class Replicas:
             if standing is not None and standing.reason:
                 raise Unavailable("replica_left", f"{url} is out of rotation: {standing.reason}")
             first = first or standing
-            decided = first is not None and standing is not None and standing.since > first.since
+            decided = first is not None and standing is not None and standing.since != first.since
             if decided or time.monotonic() > deadline:
                 shown = ", ".join(map(str, sorted(versions)))
                 raise Unavailable("unproved_policy", f"{url} was not proved to serve version {shown}")
@@ -141,12 +144,10 @@ class Replicas:
         return view.rotation
 
 
-def proof_time(rotation: Rotation, url: str) -> float:
-    """Unix time of the newest proof that concerns this address."""
+def proofs_of(rotation: Rotation, url: str) -> Proofs:
+    """When each proof that concerns this address was made; behind a router, those of all replicas."""
     standing = rotation.get(url)
-    if standing is not None:
-        return standing.since
-    return max((one.since for one in rotation.values()), default=0.0)
+    return (standing.since,) if standing else tuple(one.since for _, one in sorted(rotation.items()))
 
 
 def least_loaded_or_affine(urls: list[str], in_flight: Counter[str], prefix: str) -> str:

@@ -14,7 +14,7 @@ from contracts import keys
 from contracts.rotation import Rotation, Standing
 from orchestrator.redis_client import connect
 from orchestrator.rollout import replicas as replicas_module
-from orchestrator.rollout.replicas import OVERLOAD_REQUESTS, Replicas
+from orchestrator.rollout.replicas import OVERLOAD_REQUESTS, STALE_POLICY, Replicas
 from orchestrator.rollout.retries import RolloutError, Unavailable
 from orchestrator.rollout.store import RolloutStore
 from orchestrator.rollout.student import Policy, Sampling, Student
@@ -184,6 +184,26 @@ async def test_a_replica_with_old_weights_gets_nothing_until_it_is_proved_again(
     for number in range(12):
         await ask(student, oldest=3, prefix=str(number))
     assert len(restarted.seen) > 1
+
+
+async def test_a_replica_is_trusted_again_after_a_proof_by_a_clock_that_was_set_back() -> None:
+    trainer = Trainer(URLS[:1], 1)
+    replicas = Replicas(URLS[:1], trainer.read)
+    await replicas.note_failure("job-1", URLS[0], STALE_POLICY)
+    with pytest.raises(Unavailable):
+        await replicas.choose("job-1", 1, "p")
+    trainer.standings[URLS[0]] = Standing(versions=[1], since=time.time() - 3600)
+    assert await replicas.choose("job-1", 1, "p") == URLS[0]
+
+
+async def test_an_unproved_answer_is_thrown_away_when_the_clock_was_set_back_before_the_swap_failed() -> None:
+    trainer = Trainer(URLS[:1], 1)
+    replicas = Replicas(URLS[:1], trainer.read)
+    waiting = asyncio.create_task(replicas.await_proof("job-1", URLS[0], {2}))
+    await asyncio.sleep(0.1)
+    trainer.standings[URLS[0]] = Standing(versions=[1], since=time.time() - 3600)
+    with pytest.raises(Unavailable, match="not proved"):
+        await waiting
 
 
 async def test_a_dead_replica_is_gone_around(session: aiohttp.ClientSession, engines: list[Engine]) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,17 @@ from contracts import keys
 from contracts.manifests import chunk_count
 from orchestrator.rollout.dispatch import ChunkSender
 
+from tests.faults.proxy import Proxy
+
 from .board import Board
 from .makers import make_manifest, make_spec
 from .standins import Engine, Gateway
 
 # Importing transformers alone takes seconds on a loaded machine.
 PATIENCE_SECONDS = 60.0
-Start = Callable[[], subprocess.Popen[bytes]]
+# Five seconds as it is set up, the rest is for a busy machine; kombu's own values take 26 s at least.
+DEAF_SECONDS = 20.0
+Start = Callable[..., subprocess.Popen[bytes]]
 
 
 @pytest.fixture
@@ -52,17 +57,17 @@ async def start(
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
-        "ORCHESTRATOR_REDIS_URL": redis_url,
         "ORCHESTRATOR_STUDENT_URLS": json.dumps([engine.url]),
         "ORCHESTRATOR_GATEWAY_URL": gateway.url,
         "ORCHESTRATOR_MODEL_ROOTS": json.dumps([str(model_root)]),
         "ORCHESTRATOR_WORKER_PORT": "0",
     }
 
-    def launch() -> subprocess.Popen[bytes]:
+    def launch(redis_url: str = redis_url) -> subprocess.Popen[bytes]:
         with (tmp_path / f"worker-{len(workers)}.log").open("w") as log:
             command = [sys.executable, "-m", "orchestrator.worker"]
-            workers.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+            own = {**environment, "ORCHESTRATOR_REDIS_URL": redis_url}
+            workers.append(subprocess.Popen(command, env=own, stdout=log, stderr=log))
         return workers[-1]
 
     yield launch
@@ -132,6 +137,22 @@ async def test_sigterm_gives_the_chunk_back_at_once(
     assert await asyncio.to_thread(worker.wait, PATIENCE_SECONDS) == 0
     assert (board.lease(), heartbeats(board), board.episodes()) == (None, [], [])
     engine.talking.set()
+
+
+async def test_a_worker_whose_connections_to_redis_died_without_a_word_soon_takes_chunks_again(
+    start: Start, board: Board, sender: ChunkSender, redis_url: str
+) -> None:
+    board.post(make_spec(), make_manifest(episodes=40))
+    with closing(Proxy(lambda: redis_url)) as proxy:
+        start(f"redis://127.0.0.1:{proxy.port}/0")
+        sender.send("job-1", "train", 1, 0)
+        await until(lambda: len(board.episodes()) == 32 and board.lease() is None)
+        proxy.set_mode("half_open")
+        proxy.set_mode("pass")  # for new connections; the old ones stay silent
+        async with asyncio.timeout(DEAF_SECONDS):
+            while len(board.episodes()) < 40:
+                sender.send("job-1", "train", 1, 1)  # Redis hands the first of them to the dead connection
+                await asyncio.sleep(1.0)
 
 
 async def test_metrics_and_heartbeat(

@@ -14,7 +14,7 @@ from teacher_gateway.keys import KeyRing
 from teacher_gateway.leaks.answer import RightAnswer
 
 # A few short answers; a weight swap that comes in between takes seconds. Guidance must not wait longer for its probe.
-PROBE_TIMEOUT = aiohttp.ClientTimeout(total=20.0)
+PROBE_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
 # A letter in its tags, with what a student may say before.
 ANSWER_TOKENS = 64
 ANSWER = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL | re.IGNORECASE)
