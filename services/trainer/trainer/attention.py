@@ -44,8 +44,8 @@ def attend(
     if options.get("sliding_window") or options.get("softcap") or attention_mask is not None:
         raise NotInOneRow(f"{type(module).__name__} has a window, a soft cap or a mask of its own")
     parts = []
-    for strand in layout.strands:
-        query, key, value = (strand.whole(part, dim=2) for part in (query_1HUD, key_1HUD, value_1HUD))
+    wholes = zip(*(layout.wholes(part, dim=2) for part in (query_1HUD, key_1HUD, value_1HUD)), strict=True)
+    for strand, (query, key, value) in zip(layout.strands, wholes, strict=True):
         grouped = query.shape[1] != key.shape[1]
         seen = scaled_dot_product_attention(query, key, value, is_causal=True, scale=scaling, enable_gqa=grouped)
         parts.append(seen.narrow(2, strand.shared_tokens, strand.own_tokens))

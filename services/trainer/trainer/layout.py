@@ -3,7 +3,7 @@
 Axes: U tokens of the row, T tokens of one trajectory, B trajectories.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,13 +30,6 @@ class Strand:
         """Tokens that only this strand laid."""
         return int(self.own.stop - self.own.start)
 
-    def whole(self, values_U: Tensor, dim: int) -> Tensor:
-        """The trajectory's part of a tensor along the row."""
-        own = values_U.narrow(dim, self.own.start, self.own_tokens)
-        if not self.shared_tokens:
-            return own
-        return torch.cat([values_U.narrow(dim, self.shared.start, self.shared_tokens), own], dim)
-
     def places(self, columns: np.ndarray) -> np.ndarray:
         """Where the trajectory's tokens at these columns lie in the row."""
         own = self.own.start + columns - self.shared_tokens
@@ -59,9 +52,23 @@ class Layout:
         """The first strand alone."""
         return Layout(self.strands[:1], self.depths_U[: self.strands[0].own.stop])
 
+    def wholes(self, values_U: Tensor, dim: int) -> Iterator[Tensor]:
+        """The trajectories' parts of a tensor along the row.
+
+        Cut in one piece: the gradient of a cut is joined once, that of a slice is a whole row of zeros for each strand.
+        """
+        owner = None
+        owns = values_U.split([strand.own_tokens for strand in self.strands], dim)
+        for strand, own in zip(self.strands, owns, strict=True):
+            if owner is None or not strand.shared_tokens:
+                owner = own
+                yield own
+            else:
+                yield torch.cat([owner.narrow(dim, 0, strand.shared_tokens), own], dim)
+
     def unrolled(self, values_U: Tensor) -> Tensor:
         """[B, T] of the row: each strand whole, with zeros on the right where a causal model never looks."""
-        return pad_sequence([strand.whole(values_U, dim=0) for strand in self.strands], batch_first=True)
+        return pad_sequence(list(self.wholes(values_U, dim=0)), batch_first=True)
 
     def rolled(self, values_BT: Tensor) -> Tensor:
         """The inverse of `unrolled` (further axes may follow)."""
