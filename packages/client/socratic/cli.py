@@ -50,6 +50,10 @@ if find_spec("students") is not None:
     from students.cli import app as student_app
 
     app.add_typer(student_app, name="student")
+if find_spec("study") is not None:
+    from study.cli import app as study_app
+
+    app.add_typer(study_app, name="study")
 
 
 def main() -> None:

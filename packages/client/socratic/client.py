@@ -105,6 +105,10 @@ class Client:
         """Every trained step, in order."""
         return self._all(f"/v1/jobs/{job_id}/steps", StepRecord)
 
+    def outcomes(self, job_id: str, step: int) -> str:
+        """How each episode of a step ended, in the manifest's order: solved at attempt 1 to 9, a to g; 0; x."""
+        return str(self._get(f"/v1/jobs/{job_id}/steps/{step}/outcomes")["outcomes"])
+
     def evaluations(self, job_id: str) -> list[EvaluationRecord]:
         """Every finished evaluation, in order."""
         return self._all(f"/v1/jobs/{job_id}/evaluations", EvaluationRecord)

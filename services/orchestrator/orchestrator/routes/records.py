@@ -8,6 +8,7 @@ from contracts.views import MetricSeries, Page
 from fastapi import APIRouter, Query
 
 from orchestrator.curves import all_series, later_than, thinned
+from orchestrator.outcomes import outcomes_of
 from orchestrator.routes.common import Deps, JobOfPath, Limit, as_integer, page, plain
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
@@ -26,7 +27,7 @@ async def get_step(row: JobOfPath, services: Deps, step: int) -> dict[str, Any]:
     """One step: its manifest, how many episodes arrived, and its record (null until it is trained)."""
     manifest = await services.batches.manifest(row.id, "train", step)
     if manifest is None:
-        raise Problem(404, "step_not_found", f"Step {step} of job {row.id} was not opened yet.", field="step")
+        raise step_not_found(row.id, step)
     record = await services.store.step(row.id, step)
     return {
         "object": "step",
@@ -35,6 +36,25 @@ async def get_step(row: JobOfPath, services: Deps, step: int) -> dict[str, Any]:
         "episodes_arrived": await services.batches.arrived(row.id, "train", step),
         "manifest": plain(manifest),
     }
+
+
+@router.get("/steps/{step}/outcomes")
+async def get_step_outcomes(row: JobOfPath, services: Deps, step: int) -> dict[str, Any]:
+    """How every episode of a step ended, in the order of the manifest: one character each.
+
+    The attempt at which it was solved (1 to 9, then a to g), 0 for never, x for an episode that could not be completed
+    or has not arrived.
+    """
+    manifest = await services.batches.manifest(row.id, "train", step)
+    if manifest is None:
+        raise step_not_found(row.id, step)
+    episodes = await services.batches.of_step(row.id, "train", step)
+    return {"object": "step.outcomes", "step": step, "outcomes": outcomes_of(manifest, episodes)}
+
+
+def step_not_found(job_id: str, step: int) -> Problem:
+    """The 404 of a step."""
+    return Problem(404, "step_not_found", f"Step {step} of job {job_id} was not opened yet.", field="step")
 
 
 @router.get("/evaluations")

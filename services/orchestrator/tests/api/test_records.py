@@ -115,3 +115,10 @@ def test_the_time_left_by_hand(job_spec):
     steps = [step_record(1, seconds=100.0), *(step_record(step, seconds=2.0) for step in range(2, 7))]
     assert seconds_left(spec, [], []) is None
     assert seconds_left(spec, steps, [held_out]) == 4 * 2.0 + 2 * 7.0
+
+
+def test_outcomes_follow_the_manifest(api, job_id):
+    """Half solved at the second attempt, half not completed: as the fixture rolled them out."""
+    assert api.get(f"/v1/jobs/{job_id}/steps/1/outcomes").json()["outcomes"] == "2222xxxx"
+    missing = api.get(f"/v1/jobs/{job_id}/steps/2/outcomes")
+    assert (missing.status_code, missing.json()["code"]) == (404, "step_not_found")

@@ -1,0 +1,122 @@
+"""`socratic study`: plan, run and report the study."""
+
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from contracts.errors import Problem
+from socratic.commands.context import settings_of, show_rows
+from socratic.commands.errors import JOB_FAILED
+from socratic.commands.stack import request_stack
+
+from study.plan import Plan
+from study.plan_files import load_plan, write_jobs
+from study.progress import Console
+from study.runner import Choice, Study, run_study
+from study.stacks import Lane
+from study.students import prepare_students
+
+RESULTS = Path("docs/study/results")
+TERMINATED = 143
+app = typer.Typer(help="The study: does the method do what the paper says?", no_args_is_help=True)
+
+PlanName = Annotated[str, typer.Argument(help="A shipped plan (miniature, full, ci) or a file.")]
+Results = Annotated[Path, typer.Option(help="Directory of the results, one file an experiment.")]
+Only = Annotated[list[str] | None, typer.Option(help="Only this experiment; may be given again.")]
+
+
+@app.command("plan")
+def show_plan(
+    name: PlanName = "miniature",
+    results: Results = RESULTS,
+    write: Annotated[Path | None, typer.Option(help="Write a job file of every cell into this directory.")] = None,
+    only: Only = None,
+) -> None:
+    """Show the experiments of a plan, what was run and what is left; or write its jobs as files.
+
+    Examples: socratic study plan · socratic study plan full --write examples/paper
+    """
+    plan = load_plan(name)
+    chosen = known_experiments(plan, only)
+    study = Study(plan, results)
+    if write is not None:
+        written = write_jobs([cell for cell in study.cells if cell.experiment in chosen], write)
+        typer.echo(f"{len(written)} job files in {write}")
+        return
+    show_rows(("experiment", "cells", "done", "failed", "left", ""), [row_of(study, each) for each in chosen])
+
+
+def row_of(study: Study, experiment: str) -> list[str]:
+    """One experiment in numbers."""
+    cells = [cell for cell in study.cells if cell.experiment == experiment]
+    results = [study.results[cell.id] for cell in cells if cell.id in study.results]
+    failed = sum(result.status == "failed" for result in results)
+    counts = [len(cells), len(results) - failed, failed, len(cells) - len(results)]
+    return [experiment, *map(str, counts), remark(study, experiment)]
+
+
+def remark(study: Study, experiment: str) -> str:
+    """Why it cannot run now."""
+    if paths := study.missing.get(experiment):
+        return f"skipped: there is no {', '.join(paths)}"
+    search = study.plan.experiment(experiment).rates_from
+    waiting = any(cell.awaits for cell in study.cells if cell.experiment == experiment)
+    return f"after {search}, which chooses its learning rates" if waiting else ""
+
+
+@app.command("run")
+def run(
+    context: typer.Context,
+    name: PlanName = "miniature",
+    results: Results = RESULTS,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most cells to run now.")] = None,
+    only: Only = None,
+    parallel: Annotated[int, typer.Option(min=1, max=64, help="Stacks side by side; each wants a core.")] = 1,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed cells again.")] = False,
+) -> None:
+    """Run the cells of a plan that have no result yet. Stop it as you like: the next run goes on.
+
+    Example: socratic study run miniature --limit 10
+    """
+    plan = load_plan(name)
+    chosen = known_experiments(plan, only)
+    study = Study(plan, results)
+    choice = Choice(limit, chosen, retry_failed)
+    for experiment in chosen:
+        if said := remark(study, experiment):
+            typer.echo(f"{experiment}: {said}")
+    # SIGTERM unwinds like Ctrl-C, so that the stacks are stopped on the way out.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    prepare_students(plan.students, dict.fromkeys(cell.student for cell in study.left(choice)), typer.echo)
+    started = time.monotonic()
+    settings = settings_of(context)
+    home = settings.home.resolve() / "study" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+
+    with ExitStack() as opened, Console(study, choice, parallel) as console:
+        lanes = [
+            opened.enter_context(
+                Lane(home / f"lane-{number}", lambda home, student: request_stack(settings, home, student), os.environ)
+            )
+            for number in range(parallel)
+        ]
+        done = run_study(study, lanes, choice, console)
+    failed = sum(result.status == "failed" for result in done)
+    left = len(study.left(Choice(only=choice.only)))
+    seconds = time.monotonic() - started
+    typer.echo(f"study: {len(done)} cells run, {failed} failed, {left} left, {seconds:.0f} s")
+    if failed:
+        raise typer.Exit(JOB_FAILED)
+
+
+def known_experiments(plan: Plan, only: list[str] | None) -> tuple[str, ...]:
+    """Those that are meant, by name; all of them by default. Raises Problem for one that the plan does not have."""
+    names = tuple(each.name for each in plan.experiments)
+    for name in only or ():
+        if name not in names:
+            raise Problem(422, "no_experiment", f"--only {name}: plan {plan.name} has {', '.join(names)}")
+    return tuple(only or names)

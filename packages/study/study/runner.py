@@ -1,0 +1,119 @@
+"""Runs the cells of a plan that have no result yet, in the plan's order."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from contracts.views import Job
+
+from study.cell_run import run_cell
+from study.plan import Cell, Plan
+from study.plan_files import missing_paths, planned_cells
+from study.rates import write_rates
+from study.records import CellResult
+from study.result_files import append_result, check_unchanged, read_results
+from study.stacks import Lane
+
+# A signal to stop reaches the main thread within this time.
+LOOK_SECONDS = 0.5
+
+
+class Watcher(Protocol):
+    """Sees the run."""
+
+    def job(self, cell: Cell, job: Job) -> None:
+        """A cell is under way."""
+
+    def finished(self, result: CellResult, study: "Study") -> None:
+        """A cell has ended, and its result is on disk."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which of the plan's cells to run now."""
+
+    limit: int | None = None
+    only: tuple[str, ...] | None = None
+    retry_failed: bool = False
+
+
+class Study:
+    """A plan and its results so far. Raises Problem where the two do not belong together."""
+
+    def __init__(self, plan: Plan, directory: Path) -> None:
+        self.plan = plan
+        self.directory = directory
+        self.results = {result.cell: result for result in read_results(directory, plan.name)}
+        self.missing = missing_paths(plan)
+        self.settle()
+
+    def settle(self) -> None:
+        """Take over the learning rates that the results choose."""
+        results = list(self.results.values())
+        self.cells = planned_cells(self.plan, write_rates(self.plan, results, self.directory))
+        check_unchanged(self.cells, results, self.directory)
+
+    def add(self, result: CellResult) -> None:
+        """Keep it, on disk first."""
+        append_result(self.directory, result)
+        self.results[result.cell] = result
+        if self.plan.experiment(result.experiment).learning_rates:
+            self.settle()
+
+    def left(self, choice: Choice = Choice()) -> list[Cell]:
+        """Cells to run, in order. Those that await a search are among them: it runs before."""
+        return [cell for cell in self.cells if self.is_wanted(cell, choice) and not self.is_done(cell, choice)]
+
+    def is_wanted(self, cell: Cell, choice: Choice) -> bool:
+        """Chosen, and not without its data."""
+        return (choice.only is None or cell.experiment in choice.only) and cell.experiment not in self.missing
+
+    def is_done(self, cell: Cell, choice: Choice) -> bool:
+        """Has a result that counts."""
+        result = self.results.get(cell.id)
+        return result is not None and not (choice.retry_failed and result.status == "failed")
+
+
+def run_study(study: Study, lanes: Sequence[Lane], choice: Choice, watcher: Watcher) -> list[CellResult]:
+    """Run until nothing is left or the limit is reached; returns what was run. One cell a lane at a time.
+
+    Interrupted, it leaves every finished cell on disk and nothing of those under way.
+    """
+    done: list[CellResult] = []
+    tried: set[str] = set()
+    running: dict[Future[CellResult], Lane] = {}
+    free = list(lanes)
+    pool = ThreadPoolExecutor(len(lanes), thread_name_prefix="cell")
+    try:
+        while True:
+            for cell in startable(study.left(choice), tried, len(free) if more(choice, tried) else 0):
+                if not more(choice, tried):
+                    break
+                tried.add(cell.id)
+                lane = free.pop()
+                client = lane.client_for(Path(cell.job.student.model))
+                running[pool.submit(run_cell, client, cell, partial(watcher.job, cell))] = lane
+            if not running:
+                return done
+            for future in wait(running, LOOK_SECONDS, FIRST_COMPLETED).done:
+                free.append(running.pop(future))
+                result = future.result()
+                study.add(result)
+                done.append(result)
+                watcher.finished(result, study)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def more(choice: Choice, tried: set[str]) -> bool:
+    """The limit allows another cell."""
+    return choice.limit is None or len(tried) < choice.limit
+
+
+def startable(left: Iterable[Cell], tried: set[str], lanes: int) -> list[Cell]:
+    """The next cells for so many free lanes; none that awaits a search which has not ended."""
+    ready = [cell for cell in left if cell.id not in tried and cell.awaits is None]
+    return ready[:lanes]

@@ -1,0 +1,25 @@
+"""How the episodes of a batch ended, as one string. Pure."""
+
+from collections.abc import Iterable
+
+from contracts.episodes import Episode
+from contracts.manifests import Manifest
+
+# By attempt: K is 16 at most.
+SOLVED_AT = "123456789abcdefg"
+NEVER, INCOMPLETE = "0", "x"
+
+
+def outcomes_of(manifest: Manifest, episodes: Iterable[Episode]) -> str:
+    """One character an episode, in the order of the manifest."""
+    ended = {episode.episode_id: outcome_of(episode) for episode in episodes}
+    return "".join(ended.get(entry.episode_id, INCOMPLETE) for entry in manifest.entries)
+
+
+def outcome_of(episode: Episode) -> str:
+    """The attempt at which it was solved, `0` for never, `x` when it could not be completed."""
+    if episode.failure is not None:
+        return INCOMPLETE
+    solved = (index for index, attempt in enumerate(episode.attempts) if attempt.reward > 0)
+    index = next(solved, None)
+    return NEVER if index is None else SOLVED_AT[index]
