@@ -58,7 +58,7 @@ class Layout:
         Cut in one piece: the gradient of a cut is joined once, that of a slice is a whole row of zeros for each strand.
         """
         owner = None
-        owns = values_U.split([strand.own_tokens for strand in self.strands], dim)
+        owns = torch.split(values_U, [strand.own_tokens for strand in self.strands], dim)
         for strand, own in zip(self.strands, owns, strict=True):
             if owner is None or not strand.shared_tokens:
                 owner = own
