@@ -13,6 +13,8 @@ from contracts.errors import Problem
 from socratic.commands.context import settings_of, show_rows
 from socratic.commands.errors import JOB_FAILED
 from socratic.commands.stack import request_stack
+from socratic.settings import ClientSettings
+from socratic.stack.plan import StackRequest
 
 from study.plan import Plan
 from study.plan_files import load_plan, write_jobs
@@ -94,23 +96,24 @@ def run(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     prepare_students(plan.students, dict.fromkeys(cell.student for cell in study.left(choice)), typer.echo)
     started = time.monotonic()
-    settings = settings_of(context)
-    home = settings.home.resolve() / "study" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
-
     with ExitStack() as opened, Console(study, choice, parallel) as console:
-        lanes = [
-            opened.enter_context(
-                Lane(home / f"lane-{number}", lambda home, student: request_stack(settings, home, student), os.environ)
-            )
-            for number in range(parallel)
-        ]
+        lanes = [opened.enter_context(lane) for lane in lanes_of(settings_of(context), parallel)]
         done = run_study(study, lanes, choice, console)
     failed = sum(result.status == "failed" for result in done)
     left = len(study.left(Choice(only=choice.only)))
-    seconds = time.monotonic() - started
-    typer.echo(f"study: {len(done)} cells run, {failed} failed, {left} left, {seconds:.0f} s")
+    typer.echo(f"study: {len(done)} cells run, {failed} failed, {left} left, {time.monotonic() - started:.0f} s")
     if failed:
         raise typer.Exit(JOB_FAILED)
+
+
+def lanes_of(settings: ClientSettings, parallel: int) -> list[Lane]:
+    """Each with stacks of its own, in a directory of this run."""
+    home = settings.home.resolve() / "study" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+
+    def prepare(home: Path, student: Path) -> StackRequest:
+        return request_stack(settings, home, student)
+
+    return [Lane(home / f"lane-{number}", prepare, os.environ) for number in range(parallel)]
 
 
 def known_experiments(plan: Plan, only: list[str] | None) -> tuple[str, ...]:
