@@ -45,6 +45,8 @@ class Experiment(Spec):
     arms: dict[str, Arm] = Field(min_length=1)
     students: tuple[str, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field(min_length=1)
+    more_seeds: tuple[int, ...] = Field((), description="Further ones, which run at more_priority.")
+    more_priority: int = Field(0, ge=0, description="Of more_seeds: other questions may come between.")
     job: Patch = Field({}, description="JSON merge patch of the common job, before the arm's.")
     learning_rates: tuple[float, ...] = Field((), description="Of a search: every arm runs at each of them.")
     rates_from: str | None = Field(None, description="The search whose chosen learning rates the arms take.")
@@ -125,22 +127,29 @@ Rates = Mapping[str, Mapping[str, float]]
 def cells(plan: Plan, rates: Rates) -> list[Cell]:
     """All cells in the order in which they run; `rates` are the chosen ones by search and arm.
 
-    Experiments by priority; in each the first seed of every arm and student, then the second, and so on, so that an
-    unfinished study has compared all arms on few seeds. Raises pydantic.ValidationError where a job is none.
+    By priority; among equals the first seed of every experiment, arm and student, then the second, and so on, so that
+    an unfinished study has compared all arms on few seeds. Raises pydantic.ValidationError where a job is none.
     """
-    ordered = sorted(plan.experiments, key=lambda experiment: experiment.priority)
-    return [cell for experiment in ordered for cell in cells_of(plan, experiment, rates)]
+    ordered = sorted(rounds(plan), key=lambda each: each[:2])
+    return [cell for _, _, experiment, seed in ordered for cell in cells_of(plan, experiment, seed, rates)]
 
 
-def cells_of(plan: Plan, experiment: Experiment, rates: Rates) -> Iterator[Cell]:
-    """The cells of one experiment."""
-    for seed in experiment.seeds:
-        for student in experiment.students:
-            for arm in experiment.arms:
-                if not experiment.learning_rates:
-                    yield cell_of(plan, experiment, (arm, arm), student, seed, chosen_rate(experiment, arm, rates))
-                for rate in experiment.learning_rates:
-                    yield cell_of(plan, experiment, (arm, rate_arm(arm, rate)), student, seed, rate)
+def rounds(plan: Plan) -> Iterator[tuple[int, int, Experiment, int]]:
+    """(priority, place of the seed, experiment, seed)."""
+    for experiment in plan.experiments:
+        for place, seed in enumerate(experiment.seeds + experiment.more_seeds):
+            late = place >= len(experiment.seeds)
+            yield experiment.more_priority if late else experiment.priority, place, experiment, seed
+
+
+def cells_of(plan: Plan, experiment: Experiment, seed: int, rates: Rates) -> Iterator[Cell]:
+    """The cells of one experiment and seed."""
+    for student in experiment.students:
+        for arm in experiment.arms:
+            if not experiment.learning_rates:
+                yield cell_of(plan, experiment, (arm, arm), student, seed, chosen_rate(experiment, arm, rates))
+            for rate in experiment.learning_rates:
+                yield cell_of(plan, experiment, (arm, rate_arm(arm, rate)), student, seed, rate)
 
 
 def rate_arm(arm: str, rate: float) -> str:

@@ -25,7 +25,8 @@ def own(search: Experiment, results: Sequence[CellResult]) -> list[CellResult]:
 
 def size(search: Experiment) -> int:
     """How many cells a search has."""
-    return len(search.arms) * len(search.learning_rates) * len(search.students) * len(search.seeds)
+    seeds = len(search.seeds) + len(search.more_seeds)
+    return len(search.arms) * len(search.learning_rates) * len(search.students) * seeds
 
 
 def choice(search: Experiment, results: Sequence[CellResult]) -> dict[str, float]:

@@ -72,6 +72,9 @@ class CellResult(StudyRecord):
     seconds: float = Field(description="Wall time of the job.")
     status: Status
     reason: str = Field("", description="Why it failed.")
+    same_as: str = Field(
+        "", description="The cell of another experiment that is the same work (equal fingerprint) and was run for both."
+    )
     evaluations: list[EvaluationPoint] = []
     steps: list[StepPoint] = []
     outcomes: list[str] = Field(

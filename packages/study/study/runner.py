@@ -63,6 +63,14 @@ class Study:
         if self.plan.experiment(result.experiment).learning_rates:
             self.settle()
 
+    def share(self, choice: Choice) -> None:
+        """Results of cells that are the same work as one that has succeeded: what was run once is not run again."""
+        twins = {each.fingerprint: each for each in self.results.values() if each.status == "succeeded"}
+        for cell in self.left(choice):
+            twin = twins.get(cell.fingerprint)
+            if twin is not None and cell.awaits is None:
+                self.add(as_result_of(cell, twin))
+
     def left(self, choice: Choice = Choice()) -> list[Cell]:
         """Cells to run, in order. Those that await a search are among them: it runs before."""
         return [cell for cell in self.cells if self.is_wanted(cell, choice) and not self.is_done(cell, choice)]
@@ -77,6 +85,12 @@ class Study:
         return result is not None and not (choice.retry_failed and result.status == "failed")
 
 
+def as_result_of(cell: Cell, twin: CellResult) -> CellResult:
+    """The twin's result under the cell's own name."""
+    own = {"cell": cell.id, "experiment": cell.experiment, "arm": cell.arm, "student": cell.student}
+    return twin.model_copy(update={**own, "same_as": twin.same_as or twin.cell})
+
+
 def run_study(study: Study, lanes: Sequence[Lane], choice: Choice, watcher: Watcher) -> list[CellResult]:
     """Run until nothing is left or the limit is reached; returns what was run. One cell a lane at a time.
 
@@ -89,6 +103,7 @@ def run_study(study: Study, lanes: Sequence[Lane], choice: Choice, watcher: Watc
     pool = ThreadPoolExecutor(len(lanes), thread_name_prefix="cell")
     try:
         while True:
+            study.share(choice)
             for cell in startable(study.left(choice), tried, len(free) if more(choice, tried) else 0):
                 if not more(choice, tried):
                     break

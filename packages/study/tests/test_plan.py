@@ -63,6 +63,21 @@ def test_cells_run_by_priority_and_every_arm_once_before_any_arm_twice() -> None
     ]
 
 
+def test_equal_priorities_take_turns_by_seed_and_later_seeds_wait() -> None:
+    main, search = CONTENT["experiments"]
+    arms = {"arms": {"late": None}, "students": ["base-0"], "rates_from": None}
+    first = merge_patch(main, arms | {"seeds": [0, 1], "more_seeds": [2], "more_priority": 3})
+    second = merge_patch(main, arms | {"name": "why", "seeds": [0, 1]})
+    planned = cells(plan_of(experiments=[first, second, search]), {})
+    assert [(cell.experiment, cell.seed) for cell in planned][2:] == [
+        ("main", 0),
+        ("why", 0),
+        ("main", 1),
+        ("why", 1),
+        ("main", 2),
+    ]
+
+
 def test_a_cell_waits_for_its_learning_rate_and_takes_the_chosen_one() -> None:
     waiting = cells(plan_of(), {})[3]
     assert (waiting.awaits, waiting.job.training.learning_rate) == ("search", 1e-4)
