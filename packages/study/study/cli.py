@@ -19,6 +19,8 @@ from socratic.stack.plan import StackRequest
 from study.plan import Plan
 from study.plan_files import load_plan, write_jobs
 from study.progress import Console
+from study.records import CellResult
+from study.result_files import sole_writer
 from study.runner import Choice, Study, run_study
 from study.stacks import Lane
 from study.students import prepare_students
@@ -86,24 +88,35 @@ def run(
     Example: socratic study run miniature --limit 10
     """
     plan = load_plan(name)
-    chosen = known_experiments(plan, only)
-    study = Study(plan, results)
-    choice = Choice(limit, chosen, retry_failed)
-    for experiment in chosen:
-        if said := remark(study, experiment):
-            typer.echo(f"{experiment}: {said}")
+    choice = Choice(limit, known_experiments(plan, only), retry_failed)
     # SIGTERM unwinds like Ctrl-C, so that the stacks are stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
-    prepare_students(plan.students, dict.fromkeys(cell.student for cell in study.left(choice)), typer.echo)
     started = time.monotonic()
-    with ExitStack() as opened, Console(study, choice, parallel) as console:
-        lanes = [opened.enter_context(lane) for lane in lanes_of(settings_of(context), parallel)]
-        done = run_study(study, lanes, choice, console)
+    with sole_writer(results):
+        study = Study(plan, results)
+        tell_remarks(study, choice)
+        prepare_students(plan.students, dict.fromkeys(cell.student for cell in study.left(choice)), typer.echo)
+        done = run_on_lanes(study, choice, lanes_of(settings_of(context), parallel))
     failed = sum(result.status == "failed" for result in done)
     left = len(study.left(Choice(only=choice.only)))
     typer.echo(f"study: {len(done)} cells run, {failed} failed, {left} left, {time.monotonic() - started:.0f} s")
     if failed:
         raise typer.Exit(JOB_FAILED)
+
+
+def tell_remarks(study: Study, choice: Choice) -> None:
+    """Say of each chosen experiment why it cannot run now."""
+    for experiment in choice.only or ():
+        if said := remark(study, experiment):
+            typer.echo(f"{experiment}: {said}")
+
+
+def run_on_lanes(study: Study, choice: Choice, lanes: list[Lane]) -> list[CellResult]:
+    """Shown while it runs."""
+    with ExitStack() as opened, Console(study, choice) as console:
+        for lane in lanes:
+            opened.enter_context(lane)
+        return run_study(study, lanes, choice, console)
 
 
 def lanes_of(settings: ClientSettings, parallel: int) -> list[Lane]:

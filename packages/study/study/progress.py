@@ -17,9 +17,7 @@ from study.runner import Choice, Study
 class Console:
     """A watcher of the run."""
 
-    def __init__(self, study: Study, choice: Choice, parallel: int) -> None:
-        self.choice = choice
-        self.parallel = parallel
+    def __init__(self, study: Study, choice: Choice) -> None:
         self.total = len(study.left(choice))
         if choice.limit is not None:
             self.total = min(self.total, choice.limit)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from study.analysis.curves import common, curve
-from study.plan import Experiment, Plan, Rates, rate_arm
+from study.plan import Experiment, Plan, rate_arm
 from study.records import CellResult
 
 RULE = "the highest mean of the unassisted curve on validation questions over equal prompts; of equals the lower rate"
@@ -46,11 +46,10 @@ def rate_means(search: Experiment, results: Sequence[CellResult]) -> dict[str, f
     return {arm: sum(means) / len(means) for arm, means in found.items()}
 
 
-def write_rates(plan: Plan, results: Sequence[CellResult], directory: Path) -> Rates:
-    """The chosen rates, also kept beside the results for whoever reads them; they follow from these alone."""
+def write_rates(plan: Plan, results: Sequence[CellResult], directory: Path) -> None:
+    """Keep the chosen rates beside the results, for whoever reads them; they follow from these alone."""
     chosen = chosen_rates(plan, results)
     if chosen:
         means = {name: rate_means(plan.experiment(name), own(plan.experiment(name), results)) for name in chosen}
         content = {"rule": RULE, "chosen": chosen, "means": means}
         (directory / FILE_NAME).write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")
-    return chosen

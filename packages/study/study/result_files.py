@@ -1,7 +1,9 @@
 """Results on disk: one JSON Lines file an experiment, appended one whole line at a time."""
 
+import fcntl
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from contracts.errors import Problem
@@ -9,6 +11,27 @@ from pydantic import ValidationError
 
 from study.plan import Cell
 from study.records import CellResult
+
+
+@contextmanager
+def sole_writer(directory: Path) -> Iterator[None]:
+    """Two runs would do the same cells twice. Raises Problem; the kernel drops the lock with the process."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = os.open(directory, os.O_RDONLY)
+    try:
+        take(lock, directory)
+        yield
+    finally:
+        os.close(lock)
+
+
+def take(lock: int, directory: Path) -> None:
+    """Raises Problem when another process has it."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        detail = f"Another study run writes to {directory}. Wait for it, stop it, or give this one its own --results"
+        raise Problem(409, "study_running", detail) from None
 
 
 def read_results(directory: Path, plan: str) -> list[CellResult]:

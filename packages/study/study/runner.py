@@ -12,7 +12,7 @@ from contracts.views import Job
 from study.cell_run import run_cell
 from study.plan import Cell, Plan
 from study.plan_files import missing_paths, planned_cells
-from study.rates import write_rates
+from study.rates import chosen_rates, write_rates
 from study.records import CellResult
 from study.result_files import append_result, check_unchanged, read_results
 from study.stacks import Lane
@@ -53,7 +53,7 @@ class Study:
     def settle(self) -> None:
         """Take over the learning rates that the results choose."""
         results = list(self.results.values())
-        self.cells = planned_cells(self.plan, write_rates(self.plan, results, self.directory))
+        self.cells = planned_cells(self.plan, chosen_rates(self.plan, results))
         check_unchanged(self.cells, results, self.directory)
 
     def add(self, result: CellResult) -> None:
@@ -62,6 +62,7 @@ class Study:
         self.results[result.cell] = result
         if self.plan.experiment(result.experiment).learning_rates:
             self.settle()
+            write_rates(self.plan, list(self.results.values()), self.directory)
 
     def share(self, choice: Choice) -> None:
         """Results of cells that are the same work as one that has succeeded: what was run once is not run again."""

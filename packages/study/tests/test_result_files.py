@@ -3,7 +3,7 @@
 import pytest
 from contracts.errors import Problem
 from study.plan import cells
-from study.result_files import append_result, check_unchanged, read_results
+from study.result_files import append_result, check_unchanged, read_results, sole_writer
 
 from .makers import cell
 from .test_plan import plan_of
@@ -46,3 +46,10 @@ def test_a_changed_plan_refuses_its_old_results(tmp_path):
     other_rate = cells(plan_of(), {"search": {"socratic_po": 2e-4}})
     with pytest.raises(Problem, match=r"changed since main/late/base-0/seed-1 ran.*move the experiment's file out of"):
         check_unchanged(other_rate, [result], tmp_path)
+
+
+def test_a_second_run_on_the_same_results_is_refused(tmp_path):
+    with sole_writer(tmp_path), pytest.raises(Problem, match="Another study run writes to"), sole_writer(tmp_path):
+        pass
+    with sole_writer(tmp_path):
+        pass
