@@ -19,12 +19,14 @@ from trainer.archive import read_batch
 @dataclass(frozen=True)
 class Audit:
     """Of one job. lost: in a manifest, but in no checkpoint or archive; doubled: more than once in checkpoints, archive
-    or stream; both by step. reasons: why recorded failures failed. weights: SHA-256 of the last ones."""
+    or stream; both by step. reasons: why recorded failures failed. longest: seconds that the calls of one episode took.
+    weights: SHA-256 of the last ones."""
 
     episodes: int
     lost: Counter[int]
     doubled: Counter[int]
     reasons: Counter[str]
+    longest: float
     weights: str
 
 
@@ -45,7 +47,13 @@ def audit(store: "redis.Redis", data_root: Path, job_id: str, steps: int) -> Aud
     assert all(episode.failure is None or episode.failure.detail for episode in archived)
     assert store.xpending(keys.stream(job_id, "train"), keys.TRAINER_GROUP)["pending"] == 0
     reasons = Counter(episode.failure.code for episode in archived if episode.failure is not None)
-    return Audit(len(wanted), lost, doubled, reasons, weights_at(data_root, job_id, steps))
+    longest = max(map(seconds_of, archived))
+    return Audit(len(wanted), lost, doubled, reasons, longest, weights_at(data_root, job_id, steps))
+
+
+def seconds_of(episode: Episode) -> float:
+    """By the worker's monotonic clock, so that no jump of a wall clock shows."""
+    return sum(each.latency_seconds for each in [*episode.attempts, *episode.guidances])
 
 
 def manifests_of(store: "redis.Redis", job_id: str, steps: int) -> list[Manifest]:

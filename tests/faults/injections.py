@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from contracts import keys, scripts
 from contracts.errors import Problem
@@ -147,21 +148,42 @@ def teacher(target: Target, manner: Manner) -> Iterator[None]:
 
 
 @contextmanager
-def full_disk(target: Target) -> Iterator[None]:
-    """Not a byte more can be written until the user frees space and resumes the job."""
-    filler = target.system.home / "data" / "filler"
+def filled(directory: Path) -> Iterator[None]:
+    """Not a byte more can be written to this disk."""
+    filler = directory / "filler"
     try:
         with filler.open("wb", buffering=0) as file, suppress(OSError):
             while file.write(bytes(FILL_BYTES)):
                 pass
+        yield
+    finally:
+        filler.unlink()
+
+
+@contextmanager
+def full_disk(target: Target) -> Iterator[None]:
+    """The disk of checkpoints and policies is full until the user frees space and resumes the job."""
+    with filled(target.system.home / "data"):
         until(lambda: target.client.get(target.job_id).status == JobStatus.PAUSED, PAUSE_SECONDS)
         paused = target.client.get(target.job_id)
         assert paused.pause_reason == "disk_full", paused
         assert os.strerror(errno.ENOSPC) in (paused.wait_reason or "")
-    finally:
-        filler.unlink()
     target.client.resume(target.job_id)
     yield
+
+
+@contextmanager
+def full_disk_of_redis(target: Target) -> Iterator[None]:
+    """Redis cannot write its append-only file and refuses every write until there is space again."""
+    with filled(target.system.home / "redis"):
+        until(lambda: refuses_writes(target.system), PAUSE_SECONDS)
+        time.sleep(3.0)
+        yield
+
+
+def refuses_writes(system: System) -> bool:
+    with system.redis() as store:
+        return str(store.info("persistence")["aof_last_write_status"]) != "ok"
 
 
 def until(true: Callable[[], bool], seconds: float) -> None:
@@ -242,7 +264,7 @@ def all_faults(system: System) -> dict[str, dict[str, Inject]]:
         "teacher": {name: partial(teacher, manner=manner) for name, manner in MANNERS.items()},
     }
     if system.has_disk:
-        found["full disk"] = {TRAINER: full_disk}
+        found["full disk"] = {TRAINER: full_disk, REDIS: full_disk_of_redis}
     if system.has_clocks:
         found["clock one hour ahead"] = {name: partial(clock, name=name, seconds=HOUR) for name in CLOCKS}
         found["clock one hour behind"] = {name: partial(clock, name=name, seconds=-HOUR) for name in CLOCKS}

@@ -26,6 +26,8 @@ LEADER = "controller leader"
 WORKER = "rollout-worker-1"
 # Holds the policies and checkpoints of a whole run (768 MB were full after 160 faults), and is filled in seconds.
 DISK_MEGABYTES = 2048
+# Holds the append-only file twice over, as Redis rewrites it.
+REDIS_MEGABYTES = 512
 # Every pair of processes that talk: who calls, the setting that names the address, and whom.
 USER = "user"
 LINKS = {
@@ -138,7 +140,8 @@ def faulty_system(home: Path) -> Iterator[System]:
     with ExitStack() as stack:
         system = System(home)
         stack.callback(system.close)
-        system.has_disk = stack.enter_context(small_disk(home / "data"))
+        system.has_disk = stack.enter_context(small_disk(home / "data", DISK_MEGABYTES))
+        stack.enter_context(small_disk(home / "redis", REDIS_MEGABYTES))
         stack.enter_context(own_stack(request_of(system), dict(os.environ), lambda state: None))
         system.keep_second()
         yield system
@@ -197,11 +200,11 @@ def redis_wrapper(system: System, executable: str, settings: Mapping[str, str]) 
 
 
 @contextmanager
-def small_disk(path: Path) -> Iterator[bool]:
+def small_disk(path: Path, megabytes: int) -> Iterator[bool]:
     """A file system of its own, so that it can be filled; False where this machine does not let us mount one."""
     path.mkdir(parents=True, exist_ok=True)
     mount = shutil.which("mount")
-    options = ["-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(path)]
+    options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(path)]
     if mount is None or subprocess.run([mount, *options], capture_output=True).returncode:
         yield False
         return

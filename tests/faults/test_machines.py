@@ -67,14 +67,8 @@ class Fleet:
         for plan in self.plans[:-1]:
             self.start(plan, plan.name)
             if plan.name == REDIS:
-                until(self.redis_answers, "Redis")
+                until(lambda: answers(self.store), "Redis")
         until(lambda: all(is_ready(plan.ready_url) for plan in self.plans[1:-1]), "the services")
-
-    def redis_answers(self) -> bool:
-        try:
-            return bool(self.store.ping())
-        except redis.RedisError:
-            return False
 
     def start_worker(self, machine: Machine) -> None:
         self.start(self.plans[-1], machine.name, machine)
@@ -134,6 +128,13 @@ def replaced(text: str, moved: dict[str, str]) -> str:
     for old, new in moved.items():
         text = text.replace(old, new)
     return text
+
+
+def answers(store: "redis.Redis") -> bool:
+    try:
+        return bool(store.ping())
+    except redis.RedisError:
+        return False
 
 
 def until(true: Callable[[], bool], what: str) -> None:

@@ -11,8 +11,8 @@ import pytest
 from socratic.client import Client
 
 from .audit import Audit, audit
-from .campaign import RECOVERY_SECONDS, STEPS, Campaign, Injection
-from .injections import LOST_RECORD, MODES, all_faults
+from .campaign import EPISODE_SECONDS, RECOVERY_SECONDS, STEPS, Campaign, Injection
+from .injections import LOST_RECORD, MODES, STOPPED_WORKER_SECONDS, all_faults
 from .proxy import Mode
 from .replay import unbroken_weights
 from .system import System, faulty_system
@@ -77,12 +77,16 @@ def test_nothing_is_lost_or_doubled(
         reasons = sum((found.reasons for found in audits.values()), Counter[str]())
         episodes = sum(found.episodes for found in audits.values())
         sys.stdout.write(f"{episodes} episodes of {len(audits)} jobs; failed with a reason: {dict(reasons)}\n")
+        longest = max(found.longest for found in audits.values())
+        sys.stdout.write(f"longest episode {longest:.1f} s of {EPISODE_SECONDS}\n")
         sys.stdout.write(f"jobs whose weights differ from those of the unbroken run: {unequal or 'none'}\n")
         sys.stdout.write(table(campaign.outcomes, audits) + "\n")
     assert unequal == []
     assert complaints == []
     assert [name for name, mode in links_of(campaign) if not system.links[name].struck[mode]] == []
     assert [found.lost + found.doubled for found in audits.values() if found.lost or found.doubled] == []
+    # An episode's deadline; a worker that was stopped is that much later.
+    assert longest <= EPISODE_SECONDS + STOPPED_WORKER_SECONDS
     # A sample runs in CI beside other work, where a time says nothing.
     late = [outcome for outcome in campaign.outcomes if outcome.seconds > RECOVERY_SECONDS] if whole_run else []
     assert late == []

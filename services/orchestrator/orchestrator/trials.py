@@ -17,6 +17,7 @@ from tasks.base import Message, Question
 
 from orchestrator.neighbours import Neighbours
 from orchestrator.settings import OrchestratorSettings
+from orchestrator.validation.students import FIELD
 from orchestrator.validation.validator import Validator
 
 # Spending on teachers is counted under this name.
@@ -24,6 +25,8 @@ TRIAL = "trial"
 # People try by hand; more at once would take the engine from the job that trains.
 MOST_AT_ONCE = 4
 RETRY_AFTER_SECONDS = 5
+# A step takes longer than reading a tokenizer; to lose that race so often takes a machine that is far too busy.
+SERVED_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,9 @@ class Trials:
     async def run(self, request: EpisodeRequest) -> Trial:
         """Raises the Problems of a job's validation, and a 429 one when others are being tried."""
         with self._slot():
-            student = request.student or StudentSpec(model=await self.neighbours.served_model())
-            spec = spec_of(request, student)
-            await self.validator.check(spec)
-            context = await asyncio.to_thread(self._context, spec)
+            context = (
+                await self._load(request, request.student) if request.student else await self._load_served(request)
+            )
             first = context.task.test_questions()[0].id
             question = question_of(request, context.questions, first)
             context = replace(context, questions={**context.questions, question.id: question})
@@ -66,6 +68,24 @@ class Trials:
             yield
         finally:
             self.running -= 1
+
+    async def _load_served(self, request: EpisodeRequest) -> Any:
+        """With the student that the engine serves. A job that trains replaces it at every step and deletes old ones."""
+        for _ in range(SERVED_TRIES):
+            served = await self.neighbours.served_model()
+            try:
+                return await self._load(request, StudentSpec(model=served))
+            except Problem as problem:
+                if problem.field != FIELD or await self.neighbours.served_model() == served:
+                    raise
+        detail = "The student was replaced by newer weights while it was read; try again."
+        raise Problem(503, "student_replaced", detail, retry_after=RETRY_AFTER_SECONDS)
+
+    async def _load(self, request: EpisodeRequest, student: StudentSpec) -> Any:
+        """Raises the Problems of a job's validation."""
+        spec = spec_of(request, student)
+        await self.validator.check(spec)
+        return await asyncio.to_thread(self._context, spec)
 
     def _context(self, spec: JobSpec) -> Any:
         # Imported here because transformers takes seconds, which every start of the service would pay.

@@ -105,3 +105,16 @@ def test_only_a_few_are_tried_at_once(api, parties):
     assert int(refused.headers["Retry-After"]) > 0
     parties.busy = False
     assert api.post("/v1/episodes", json=BODY).json()["outcome"] != "failed"
+
+
+@pytest.mark.parametrize(("lost", "status"), [(1, 200), (2, 200), (3, 503)])
+def test_a_policy_that_is_replaced_while_it_is_read_is_no_mistake_of_the_callers(
+    api, parties, neighbours, model_root, lost, status
+):
+    """A job that trains deletes old policies: what the engine named a moment ago may be gone."""
+    for look in range(2 * lost):  # each try looks before and after
+        answer = {"model_path": str(model_root / f"policy-{look}")}
+        neighbours.expect_oneshot_request("/engine/model_info").respond_with_json(answer)
+    answer = api.post("/v1/episodes", json=BODY)
+    assert answer.status_code == status
+    assert status == 200 or (answer.json()["code"], answer.headers["Retry-After"]) == ("student_replaced", "5")
