@@ -31,6 +31,7 @@ def test_a_threshold_is_reached_between_two_evaluations_or_never() -> None:
     read = curve(cell("a", "s", 0, [0.2, 0.6, 0.4]), "unassisted", "prompts")
     assert read.first_reaching(0.5) == pytest.approx(7.5)
     assert read.first_reaching(0.2) == 0.0
+    assert read.first_reaching(0.6) == 10.0
     assert read.first_reaching(0.7) is None
 
 
@@ -58,7 +59,7 @@ def test_teacher_calls_are_counted_by_solved_episode() -> None:
 
 
 def test_a_leak_rate_is_of_the_steps_that_judged() -> None:
-    steps = [training_step(1, leak_rate=0.5), training_step(2), training_step(3, leak_rate=0.1)]
+    steps = [training_step(1, leak_rate=0.6), training_step(2), training_step(3, leak_rate=0.0)]
     result = cell("a", "s", 0, [0.2, 0.4], steps=steps)
     assert measures([result])["leak_rate"].of(result) == pytest.approx(0.3)
     assert measures([result])["teacher_kl"].of(result) is None
@@ -83,6 +84,9 @@ def test_differences_are_paired_by_student_and_seed() -> None:
     assert (found.pairs, found.wins, found.interval) == (3, 2, None)
     assert found.by_student == {"s": pytest.approx(0.1), "t": pytest.approx(0.2)}
     assert difference(arm[:1], reference[:1], FIRST) is None
+    itself = difference(arm, arm, FIRST)
+    assert itself is not None
+    assert itself.wins == 0
 
 
 def test_the_interval_is_that_of_all_possible_resamples() -> None:
@@ -94,4 +98,5 @@ def test_the_interval_is_that_of_all_possible_resamples() -> None:
     found = difference(arm, reference, FIRST)
     assert found is not None
     assert found.interval == pytest.approx(exact, abs=0.011)
+    assert found == difference(arm, reference, FIRST)
     assert not found.told_apart
