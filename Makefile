@@ -2,7 +2,7 @@
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-browser screenshots test-sglang test-vllm test-compose faults check bench up down base env pin audit
+.PHONY: help setup demo test test-browser screenshots test-sglang test-vllm test-compose faults check bench up down base env pin audit study
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,10 @@ bench: setup  ## a benchmark by name: make bench NAME=trainer_step ARGS='--size 
 
 audit: setup  ## known vulnerabilities of what is installed (asks PyPI)
 	@tools/audit.sh
+
+study: setup  ## run the miniature study to its end (hours; resumable) and write docs/study.md
+	@$(BIN)/socratic study run miniature --parallel $${PARALLEL:-2}
+	@$(BIN)/socratic study report miniature
 
 base: setup  ## make the demo's base student anew
 	@$(BIN)/socratic student make-base materials --out models/materials-base --seed 0

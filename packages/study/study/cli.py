@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +27,7 @@ from study.stacks import Lane
 from study.students import prepare_students
 
 RESULTS = Path("docs/study/results")
+PAGE = Path("docs/study.md")
 TERMINATED = 143
 app = typer.Typer(help="The study: does the method do what the paper says?", no_args_is_help=True)
 
@@ -127,6 +129,25 @@ def lanes_of(settings: ClientSettings, parallel: int) -> list[Lane]:
         return request_stack(settings, home, student)
 
     return [Lane(home / f"lane-{number}", prepare, os.environ) for number in range(parallel)]
+
+
+@app.command("report")
+def report(
+    name: PlanName = "miniature",
+    results: Results = RESULTS,
+    out: Annotated[Path, typer.Option(help="The page; its pictures go into the directory of the same name.")] = PAGE,
+) -> None:
+    """Write the report from the results that there are: tables, pictures, and the words that people added.
+
+    Example: socratic study report miniature
+    """
+    # scipy and matplotlib take a second to load and are wanted here only.
+    from study.report.document import write
+
+    study = Study(load_plan(name), results)
+    planned = Counter(cell.experiment for cell in study.cells)
+    write(study.plan, planned, list(study.results.values()), out)
+    typer.echo(f"report: {len(study.results)} of {planned.total()} cells, {out}")
 
 
 def known_experiments(plan: Plan, only: list[str] | None) -> tuple[str, ...]:

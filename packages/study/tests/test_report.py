@@ -3,14 +3,19 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from matplotlib.image import imread
-from study.plan import Plan
+from study.cli import app
+from study.plan import Plan, cells
 from study.records import CellResult
 from study.report.document import write
+from study.result_files import append_result
+from typer.testing import CliRunner
 
 from .makers import cell
-from .test_plan import plan_of
+from .test_plan import CONTENT, plan_of
 
+EXPERIMENT = CONTENT["experiments"][0]
 PLANNED = {"main": 8, "search": 2}
 
 
@@ -73,3 +78,17 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("count", range(1, 5))
 def test_any_beginning_of_the_results_can_be_reported(tmp_path: Path, count: int) -> None:
     assert f"{count} of 8 cells" in page_of(tmp_path, plan_of(), results()[:count])
+
+
+def test_the_command_reports_what_lies_in_the_directory(tmp_path: Path) -> None:
+    """The plan's own fingerprints: results of another plan would be refused."""
+    content = CONTENT | {"experiments": [EXPERIMENT | {"rates_from": None}]}
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(content))
+    planned = {each.id: each.fingerprint for each in cells(Plan.model_validate(content), {})}
+    for result in results()[:5]:
+        append_result(tmp_path / "results", result.model_copy(update={"fingerprint": planned[result.cell]}))
+    options = ["--results", str(tmp_path / "results"), "--out", str(tmp_path / "page.md")]
+    ended = CliRunner().invoke(app, ["report", str(tmp_path / "small.yaml"), *options])
+    assert ended.exit_code == 0, ended.output
+    assert f"report: 5 of 8 cells, {tmp_path / 'page.md'}" in ended.output
+    assert "![main: curves](page/main-curves.png)" in (tmp_path / "page.md").read_text()

@@ -1,6 +1,6 @@
 """The report as one Markdown page, with its pictures beside it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -20,7 +20,7 @@ READING = files("study.report").joinpath("reading.md")
 WORDS = "words"  # DIRECTORY/words/EXPERIMENT.md: what people make of the numbers; `introduction.md` opens the page
 
 
-def write(plan: Plan, planned: dict[str, int], results: Sequence[CellResult], page: Path) -> None:
+def write(plan: Plan, planned: Mapping[str, int], results: Sequence[CellResult], page: Path) -> None:
     """Write `page` and the pictures into the directory of the same name beside it. `planned` counts cells by name."""
     directory = page.with_suffix("")
     directory.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def write(plan: Plan, planned: dict[str, int], results: Sequence[CellResult], pa
     page.write_text("\n\n".join(text for text in texts if text) + "\n", "utf-8")
 
 
-def progress(plan: Plan, planned: dict[str, int], results: Sequence[CellResult]) -> str:
+def progress(plan: Plan, planned: Mapping[str, int], results: Sequence[CellResult]) -> str:
     """What was run and what was not."""
     rows = []
     for experiment in sorted(plan.experiments, key=lambda each: each.priority):
