@@ -10,6 +10,7 @@ from teacher_gateway.leaks.guard import RuleGuard
 from teacher_gateway.leaks.metrics import LeakMetrics
 from teacher_gateway.leaks.probe import StudentProbe
 from teacher_gateway.money.ledger import Ledger
+from teacher_gateway.money.local import LocalBooks
 from teacher_gateway.money.purse import LedgerPurse
 from teacher_gateway.money.terms import TermsBook
 from teacher_gateway.seams import Seams
@@ -33,7 +34,7 @@ def create_seams(
 ) -> Seams:
     """The three of them."""
     return Seams(
-        purse=LedgerPurse(ledger, book),
+        purse=LedgerPurse(ledger or LocalBooks(), book),
         cassette=Recorder(cassettes, file.described),
         leak_guard=RuleGuard(LeakMetrics(metrics), probe),
         secrets=secrets,

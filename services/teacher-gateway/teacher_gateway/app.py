@@ -12,7 +12,7 @@ from teacher_gateway.cassette.routes import router as cassette_router
 from teacher_gateway.chat import open_session
 from teacher_gateway.gateway import Gateway
 from teacher_gateway.leaks.probe import StudentProbe
-from teacher_gateway.money.ledger import Ledger
+from teacher_gateway.money.ledger import open_ledger
 from teacher_gateway.money.routes import router as money_router
 from teacher_gateway.money.terms import TermsBook
 from teacher_gateway.observation import GuidanceMetrics
@@ -50,8 +50,8 @@ def create_app(
             open_session() as session,
             open_registry(settings, session, file, environment or {}) as registry,
             open_redis(settings.redis_url) as redis,
+            open_ledger(redis) as ledger,
         ):
-            ledger = None if redis is None else Ledger(redis)
             gates = create_gates(file, redis, metrics_registry)
             app.state.scorer = Scorer(session, settings, file, environment or {})
             app.state.ledger, app.state.terms = ledger, TermsBook(file)

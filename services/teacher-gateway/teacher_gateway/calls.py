@@ -9,8 +9,8 @@ from teacher_gateway.failures import TeacherFailure
 from teacher_gateway.keys import without
 from teacher_gateway.providers.base import Reply
 from teacher_gateway.rungs import Rung
-from teacher_gateway.seams import Call, Purse
-from teacher_gateway.traffic.gate import Gate, estimate
+from teacher_gateway.seams import Call, Purse, Ticket
+from teacher_gateway.traffic.gate import Gate
 from teacher_gateway.traffic.hedge import first_reply
 
 
@@ -27,31 +27,30 @@ class Caller:
         """One reply with its price. Raises TeacherFailure, or the purse's Problem."""
         gate = self._gates.get(rung.provider_name)
         if gate is None:
-            return await self._pay(rung, call)
+            return await self._pay(rung, call, await self._purse.reserve(call))
         if gate.hedge_after_seconds is None:
             return await self._pass(gate, rung, call, deadline)
         return await first_reply(lambda: self._pass(gate, rung, call, deadline), gate.hedge_after_seconds)
 
     async def _pass(self, gate: Gate, rung: Rung, call: Call, deadline: float) -> Reply:
-        load = estimate(call.prompt, rung.request.teacher.max_guidance_tokens)
-        async with gate.passage(load, deadline, call.request.job_id) as second:
+        minute, job_id = gate.minute(call), call.request.job_id
+        async with gate.passage():
+            ticket = await gate.admit(lambda: self._purse.reserve(call, minute), deadline, job_id)
             try:
-                reply = await self._pay(rung, call)
+                with gate.verdict():
+                    return await self._pay(rung, call, ticket)
             except TeacherFailure as failure:
                 if failure.code == "teacher_rate_limited":
-                    await gate.tell_throttled(call.request.job_id, failure.retry_after)
+                    await gate.tell_throttled(job_id, failure.retry_after)
                 raise
-            await gate.settle(second, load, reply)
-            return reply
 
-    async def _pay(self, rung: Rung, call: Call) -> Reply:
-        ticket = await self._purse.reserve(call)
+    async def _pay(self, rung: Rung, call: Call, ticket: Ticket) -> Reply:
         try:
             reply = await rung.provider.guide(call.prompt, rung.request)
         except Problem as failure:
             failure.detail = without(failure.detail, self._secrets)
-            await self._purse.settle(ticket, call, failure)
+            self._purse.settle(ticket, call, failure)
             raise
-        price = await self._purse.settle(ticket, call, reply)
+        price = self._purse.settle(ticket, call, reply)
         text, model = without(reply.text, self._secrets), without(reply.model, self._secrets)
         return replace(reply, text=text, model=model, price_usd=price)

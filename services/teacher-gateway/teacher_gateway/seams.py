@@ -1,10 +1,11 @@
 """What a guidance passes besides its teacher: purse, cassette and leak guard. Each default here does nothing.
 
 request -> prompt -> within Cassette.single_flight: Cassette.replay
-        -> ladder of rungs, each try: limits, Purse.reserve, provider, Purse.settle
+        -> ladder of rungs, each try: Purse.reserve (budget and provider's minute), provider, Purse.settle
         -> LeakGuard.check (may ask again) -> response -> Cassette.record
 """
 
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 
 from teacher_gateway.providers.base import Reply
+from teacher_gateway.traffic.window import Minute
 
 
 @dataclass(frozen=True)
@@ -50,16 +52,33 @@ class RungExhausted(Problem):
     """This rung may not be asked any more; the next one of the ladder may."""
 
 
+class NoRoom(Exception):
+    """The provider's minute is full; `seconds` until it may have room."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"no room for {seconds} s")
+        self.seconds = seconds
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """A reserved call and when it began (monotonic seconds); no call id where no books hold it."""
+
+    started: float
+    call_id: str = ""
+
+
 AskAgain = Callable[[str], Awaitable[Given]]
 
 
 class Purse(Protocol):
-    """Reserves money before each call, tries included, and settles it after."""
+    """Reserves money and the provider's minute before each call, tries included, and settles both after it."""
 
-    async def reserve(self, call: Call) -> str:
-        """A ticket for `settle`. Raises RungExhausted to go down the ladder, any other Problem to end the guidance."""
+    async def reserve(self, call: Call, minute: Minute | None = None) -> Ticket:
+        """A ticket for `settle`. Raises NoRoom when the minute is full, RungExhausted to go down the ladder, any
+        other Problem to end the guidance."""
 
-    async def settle(self, ticket: str, call: Call, outcome: Reply | Problem) -> float:
+    def settle(self, ticket: Ticket, call: Call, outcome: Reply | Problem) -> float:
         """The price in USD. Not called for a call that was cut off: what it used is unknown."""
 
 
@@ -89,10 +108,10 @@ class LeakGuard(Protocol):
 class NoPurse:
     """Spends without bound or count."""
 
-    async def reserve(self, call: Call) -> str:
-        return ""
+    async def reserve(self, call: Call, minute: Minute | None = None) -> Ticket:
+        return Ticket(time.monotonic())
 
-    async def settle(self, ticket: str, call: Call, outcome: Reply | Problem) -> float:
+    def settle(self, ticket: Ticket, call: Call, outcome: Reply | Problem) -> float:
         return outcome.price_usd if isinstance(outcome, Reply) else 0.0
 
 

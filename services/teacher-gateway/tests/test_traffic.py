@@ -15,8 +15,7 @@ from teacher_gateway.providers.base import Reply
 from teacher_gateway.teachers_file import Breaker, Limits
 from teacher_gateway.traffic.breaker import Circuit
 from teacher_gateway.traffic.hedge import first_reply
-from teacher_gateway.traffic.window import Load, Window
-from teacher_gateway.traffic.windows import SharedWindows
+from teacher_gateway.traffic.window import Window, minute_of
 
 from .conftest import StartGateway, StartTeacher
 from .scripted import STALL, ScriptedTeacher, chat_completion, chat_error, guidance_request, http_answer
@@ -32,7 +31,7 @@ def test_no_minute_ever_holds_more_than_the_limit(calls: list[tuple[float, int]]
     window, now, taken = Window(), 1000.0, []
     for gap, size in calls:
         now += gap
-        if window.take(now, Load(1, size), limits) == 0:
+        if window.take(now, minute_of("local", size, limits)) == 0:
             taken.append((now, size))
     for start, _ in taken:
         minute = [size for at, size in taken if start <= at < start + 60]
@@ -46,32 +45,17 @@ def test_who_waits_as_told_gets_in_when_nobody_else_comes(calls: list[tuple[floa
     window, now = Window(), 1000.0
     for gap, other in calls:
         now += gap
-        window.take(now, Load(1, other), limits)
-    wait = window.take(now, Load(1, size), limits)
-    assert wait == 0 or window.take(now + wait, Load(1, size), limits) == 0
+        window.take(now, minute_of("local", other, limits))
+    wait = window.take(now, minute_of("local", size, limits))
+    assert wait == 0 or window.take(now + wait, minute_of("local", size, limits)) == 0
 
 
 def test_what_was_not_used_is_given_back() -> None:
     window, limits = Window(), Limits(tokens_per_minute=100)
-    assert window.take(1000.0, Load(1, 90), limits) == 0
-    assert window.take(1000.5, Load(1, 90), limits) == 61
+    assert window.take(1000.0, minute_of("local", 90, limits)) == 0
+    assert window.take(1000.5, minute_of("local", 90, limits)) == 61
     window.settle(1000, 5 - 90)
-    assert window.take(1000.5, Load(1, 90), limits) == 0
-
-
-async def test_two_gateways_share_a_limit_through_redis(redis_url: str) -> None:
-    limits = Limits(requests_per_minute=10, tokens_per_minute=1000)
-    async with Redis.from_url(redis_url) as one, Redis.from_url(redis_url) as other:
-        windows = [SharedWindows(one), SharedWindows(other)]
-        takes = [windows[n % 2].take("local", Load(1, 1), limits) for n in range(30)]
-        answers = await asyncio.gather(*takes)
-        assert sum(wait == 0 for wait, _ in answers) == 10
-        assert {wait for wait, _ in answers if wait} <= {60, 61}
-        wait, second = await windows[0].take("other", Load(1, 900), limits)
-        assert wait == 0
-        assert (await windows[1].take("other", Load(1, 900), limits))[0] in (60, 61)
-        await windows[0].settle("other", second, 5 - 900)
-        assert (await windows[1].take("other", Load(1, 900), limits))[0] == 0
+    assert window.take(1000.5, minute_of("local", 90, limits)) == 0
 
 
 def test_the_breaker_opens_tries_once_and_closes() -> None:

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 
 from contracts.budgets import Caps
 
 NANOS_PER_USD = 10**9
+# Different ones at the same time: of jobs and providers.
+MOST_CAPS = 1000
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ def nanos_of(usd: Decimal) -> int:
     return int((usd * NANOS_PER_USD).to_integral_value(ROUND_CEILING))
 
 
+@lru_cache(MOST_CAPS)
 def limits_of(caps: Caps | None) -> Limits:
     """Caps in the ledger's units; USD rounded down."""
     if caps is None:

@@ -3,19 +3,18 @@
 from contracts.errors import Problem
 from contracts.guidance import RETRY_TEXT, GuidanceRequest
 
-from teacher_gateway.money.ledger import Refusal
 from teacher_gateway.providers.base import Reply
 from teacher_gateway.seams import Call, Given, RungExhausted
 
 BUDGET_EXHAUSTED = "budget_exhausted"
 
 
-def exhausted(refusal: Refusal, call: Call) -> Problem:
+def exhausted(scope: str, cap: str, call: Call) -> Problem:
     """A RungExhausted where a lower rung may still be asked, else a 402 that ends the guidance."""
-    of_teacher = refusal.scope.startswith("provider:")
+    of_teacher = scope.startswith("provider:")
     raised = "in the teachers file" if of_teacher else f"with PUT /v1/budgets/{call.request.job_id} of the gateway"
     detail = (
-        f"The next call of {call.rung} might exceed the {refusal.cap} cap of {refusal.scope}; raise that cap {raised}, "
+        f"The next call of {call.rung} might exceed the {cap} cap of {scope}; raise that cap {raised}, "
         "or set teacher.budget.when_exhausted to go on without this teacher."
     )
     budget = call.request.teacher.budget

@@ -1,38 +1,22 @@
-"""The ledger of teacher spending in Redis, shared by all gateways."""
+"""The ledger of teacher spending and of the providers' minutes in Redis, shared by all gateways."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from contracts import keys
 from redis.asyncio import Redis
 
 from teacher_gateway.money import scripts
 from teacher_gateway.money.amounts import Amount, Limits
+from teacher_gateway.money.batches import Batches
+from teacher_gateway.money.bookings import DIMENSIONS, Booking, Outcome, Settlement
+from teacher_gateway.traffic.window import WINDOW_SECONDS
 
-DIMENSIONS = {"nanos": "usd", "tokens": "tokens", "requests": "requests"}
-
-NO_LIMITS = Limits()
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What a cap is on: `job:<id>` or `provider:<name>`."""
-
-    name: str
-    limits: Limits = NO_LIMITS
-
-    @property
-    def caps(self) -> list[int | str]:
-        return ["" if cap is None else cap for cap in (self.limits.nanos, self.limits.tokens, self.limits.requests)]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Which cap of which scope the call might have exceeded."""
-
-    scope: str
-    cap: str
+encoder = msgspec.msgpack.Encoder()
+decoder = msgspec.msgpack.Decoder(list[Outcome])
 
 
 @dataclass(frozen=True)
@@ -46,29 +30,20 @@ class Spending:
 class Ledger:
     """Reserves before a call and settles after it, each in one piece. Raises redis.RedisError."""
 
+    counts_money = True
+
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._reserve = redis.register_script(scripts.RESERVE)
-        self._settle = redis.register_script(scripts.SETTLE)
+        self._script = redis.register_script(scripts.POST)
+        self._batches = Batches(self._post)
+        self.reserve, self.settle = self._batches.reserve, self._batches.settle
+        self.flush, self.close = self._batches.flush, self._batches.close
 
-    async def reserve(self, call_id: str, amount: Amount, scopes: Sequence[Scope]) -> Refusal | None:
-        """Hold `amount` in every scope, or in none and say why. Repeating it with the same id changes nothing."""
-        caps = [cap for scope in scopes for cap in scope.caps]
-        index, dimension = await self._reserve(
-            keys=[keys.reservations(), *(keys.spending(scope.name) for scope in scopes)],
-            args=[call_id, amount.nanos, amount.tokens, amount.requests, *caps],
-        )
-        return Refusal(scopes[index - 1].name, DIMENSIONS[_text(dimension)]) if index else None
-
-    async def settle(
-        self, call_id: str, amount: Amount, scopes: Sequence[Scope], job_id: str, costs: Sequence[str]
-    ) -> bool:
-        """Replace the reservation by what was used, and add its price to the job's `costs`; False if there is none."""
-        settled = await self._settle(
-            keys=[keys.reservations(), keys.costs(job_id), *(keys.spending(scope.name) for scope in scopes)],
-            args=[call_id, amount.nanos, amount.tokens, amount.requests, *costs],
-        )
-        return bool(settled)
+    async def _post(self, settlements: Sequence[Settlement], bookings: Sequence[Booking]) -> Sequence[Outcome]:
+        work = encoder.encode({"settlements": settlements, "bookings": bookings})
+        prefixes = [keys.spending(""), keys.costs(""), keys.traffic("")]
+        found = await self._script(keys=[keys.reservations()], args=[*prefixes, WINDOW_SECONDS, work])
+        return decoder.decode(found)
 
     async def set_caps(self, scope: str, limits: Limits) -> None:
         """From now on these hold instead of the caps that calls bring; None leaves a cap as it is."""
@@ -84,14 +59,29 @@ class Ledger:
 
     async def spending(self, scope: str) -> Spending:
         """What a scope has used so far."""
+        await self.flush()
         found: Any = await self._redis.hgetall(keys.spending(scope))
         values = {_text(name): int(value) for name, value in found.items()}
         return Spending(_amount(values, "settled"), _amount(values, "held"))
 
     async def costs(self, job_id: str) -> dict[str, int]:
         """Settled nano-USD of a job by `episode/...`, `step/...` and `provider/...`."""
+        await self.flush()
         found: Any = await self._redis.hgetall(keys.costs(job_id))
         return {_text(name): int(value) for name, value in found.items()}
+
+
+@asynccontextmanager
+async def open_ledger(redis: Redis | None) -> AsyncIterator[Ledger | None]:
+    """None without a Redis; leaving it brings the last settlements home."""
+    if redis is None:
+        yield None
+        return
+    ledger = Ledger(redis)
+    try:
+        yield ledger
+    finally:
+        await ledger.close()
 
 
 def _amount(values: dict[str, int], prefix: str) -> Amount:

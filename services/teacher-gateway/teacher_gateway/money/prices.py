@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -44,10 +45,19 @@ class PriceSpec(BaseModel):
     usd_per_call: float = Field(0.0, ge=0, description="USD per call, whatever it uses.")
 
     def nanos(self, usage: Usage) -> int:
-        tokens = usage.prompt_tokens * Decimal(str(self.prompt_usd_per_million))
-        tokens += usage.completion_tokens * Decimal(str(self.completion_usd_per_million))
-        seconds = Decimal(str(usage.seconds)) * Decimal(str(self.usd_per_second))
-        return nanos_of(tokens / 1_000_000 + seconds + Decimal(str(self.usd_per_call)))
+        prompt, completion, second, call = self._rates
+        tokens = usage.prompt_tokens * prompt + usage.completion_tokens * completion
+        return nanos_of(tokens / 1_000_000 + (Decimal(str(usage.seconds)) * second if second else 0) + call)
+
+    @cached_property
+    def _rates(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+        """The four as they were written, without binary fractions."""
+        return (
+            Decimal(str(self.prompt_usd_per_million)),
+            Decimal(str(self.completion_usd_per_million)),
+            Decimal(str(self.usd_per_second)),
+            Decimal(str(self.usd_per_call)),
+        )
 
 
 FREE = PriceSpec()

@@ -4,16 +4,16 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from teacher_gateway.failures import TeacherFailure
-from teacher_gateway.providers.base import Reply
+from teacher_gateway.seams import Call, NoRoom, Ticket
 from teacher_gateway.teachers_file import ProviderSettings
 from teacher_gateway.traffic.breaker import Circuit
 from teacher_gateway.traffic.metrics import TrafficMetrics
-from teacher_gateway.traffic.window import Load
-from teacher_gateway.traffic.windows import Windows
+from teacher_gateway.traffic.throttling import Throttling
+from teacher_gateway.traffic.window import Minute, minute_of
 
 # Prose has some four characters a token, code and formulas fewer; the settled usage corrects either.
 CHARACTERS_PER_TOKEN = 3
@@ -23,59 +23,52 @@ SPREAD_SECONDS = 0.25
 DOWN = frozenset({"teacher_unreachable", "teacher_failed", "teacher_timeout"})
 
 
-def estimate(prompt: str, max_guidance_tokens: int) -> Load:
-    """What a call is expected to use at most."""
-    return Load(1, len(prompt) // CHARACTERS_PER_TOKEN + max_guidance_tokens)
-
-
 class Gate:
     """One provider's. Waiting callers hold nothing that others need."""
 
-    def __init__(self, name: str, settings: ProviderSettings, windows: Windows, metrics: TrafficMetrics) -> None:
+    def __init__(self, name: str, settings: ProviderSettings, throttling: Throttling, metrics: TrafficMetrics) -> None:
         self.name = name
         self.hedge_after_seconds = settings.hedge_after_seconds
         self.circuit = Circuit(settings.breaker)
         self.waiting = self.in_flight = 0
         self._limits = settings.limits
-        self._windows = windows
+        self._throttling = throttling
         self._metrics = metrics
         self._places = asyncio.Semaphore(settings.limits.max_in_flight or 2**31)
         self._counts = any((settings.limits.requests_per_minute, settings.limits.tokens_per_minute))
 
     @asynccontextmanager
-    async def passage(self, load: Load, deadline: float, job_id: str) -> AsyncIterator[int]:
-        """The right to make one call, once there is room for `load`: yields the second in which it counts.
-
-        Raises TeacherFailure 503: `teacher_resting` while the breaker is open, `teacher_rate_limited` when there is no
-        room before `deadline` (event loop time).
-        """
+    async def passage(self) -> AsyncIterator[None]:
+        """A place among the calls in flight. Raises TeacherFailure 503 `teacher_resting` while the breaker is open."""
         async with self._places:
             self._require_closed()
             self.in_flight += 1
             try:
-                second = await self._reserve(load, deadline, job_id)
-                with self._verdict():
-                    yield second
+                yield
             finally:
                 self.in_flight -= 1
                 self.circuit.trying = False
 
-    async def settle(self, second: int, load: Load, reply: Reply) -> None:
-        """Replace the estimate by what the provider counted; one that counts nothing keeps the estimate."""
-        used = reply.prompt_tokens + reply.completion_tokens
-        if self._counts and used:
-            await self._windows.settle(self.name, second, used - load.within(self._limits).tokens)
-
-    async def _reserve(self, load: Load, deadline: float, job_id: str) -> int:
+    def minute(self, call: Call) -> Minute | None:
+        """What the call takes of the provider's minute, by an estimate; None where nothing limits it."""
         if not self._counts:
-            return 0
+            return None
+        tokens = len(call.prompt) // CHARACTERS_PER_TOKEN + call.request.teacher.max_guidance_tokens
+        return minute_of(self.name, tokens, self._limits)
+
+    async def admit(self, reserve: Callable[[], Awaitable[Ticket]], deadline: float, job_id: str) -> Ticket:
+        """The ticket, once the provider's minute has room.
+
+        Raises a 503 TeacherFailure `teacher_rate_limited` when there will be none before `deadline` (event loop time).
+        """
         started = time.monotonic()
         self.waiting += 1
         try:
             while True:
-                wait, second = await self._windows.take(self.name, load.within(self._limits), self._limits)
-                if wait == 0:
-                    return second
+                try:
+                    return await reserve()
+                except NoRoom as full:
+                    wait = full.seconds
                 await self.tell_throttled(job_id, wait)
                 pause = wait + random.uniform(0.0, SPREAD_SECONDS)
                 if asyncio.get_running_loop().time() + pause >= deadline:
@@ -83,10 +76,12 @@ class Gate:
                 await asyncio.sleep(pause)
         finally:
             self.waiting -= 1
-            self._metrics.waited(self.name, time.monotonic() - started)
+            if self._counts:
+                self._metrics.waited(self.name, time.monotonic() - started)
 
     @contextmanager
-    def _verdict(self) -> Iterator[None]:
+    def verdict(self) -> Iterator[None]:
+        """Tells the breaker what became of a call."""
         try:
             yield
         except TeacherFailure as failure:
@@ -105,7 +100,7 @@ class Gate:
 
     async def tell_throttled(self, job_id: str, seconds: int | None) -> None:
         """The job waits for this provider's limits: ours, or the provider's own."""
-        await self._windows.tell_throttled(job_id, self.name, seconds or 0)
+        await self._throttling.tell(job_id, self.name, seconds or 0)
 
     def _require_closed(self) -> None:
         wait = self.circuit.wait(time.monotonic())

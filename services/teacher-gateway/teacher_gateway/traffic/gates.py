@@ -6,11 +6,10 @@ from redis.asyncio import Redis
 from teacher_gateway.teachers_file import TeachersFile
 from teacher_gateway.traffic.gate import Gate
 from teacher_gateway.traffic.metrics import TrafficMetrics
-from teacher_gateway.traffic.windows import LocalWindows, SharedWindows
+from teacher_gateway.traffic.throttling import Throttling
 
 
 def create_gates(file: TeachersFile, redis: Redis | None, registry: CollectorRegistry) -> dict[str, Gate]:
-    """By provider; the limits hold for all gateways that share the Redis, without one for this process."""
-    metrics = TrafficMetrics(registry)
-    windows = LocalWindows() if redis is None else SharedWindows(redis)
-    return {name: Gate(name, provider, windows, metrics) for name, provider in file.providers.items()}
+    """By provider."""
+    metrics, throttling = TrafficMetrics(registry), Throttling(redis)
+    return {name: Gate(name, provider, throttling, metrics) for name, provider in file.providers.items()}

@@ -2,23 +2,36 @@
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from teacher_gateway.teachers_file import Limits
 
 # 60 seconds and the one that was already running: so that no 60 seconds, wherever they begin, hold more than the limit.
 WINDOW_SECONDS = 61
 
 
-@dataclass(frozen=True)
-class Load:
-    """What one call puts on a provider."""
+class Minute(msgspec.Struct, frozen=True):
+    """What one call takes of its provider's minute, and how much that holds; None is no limit."""
 
+    provider: str
     requests: int
     tokens: int
+    most_requests: int | None
+    most_tokens: int | None
 
-    def within(self, limits: Limits) -> "Load":
-        """A call that no empty minute could hold counts as a whole one: it must be possible to make it at all."""
-        tokens = self.tokens if limits.tokens_per_minute is None else min(self.tokens, limits.tokens_per_minute)
-        return Load(self.requests, tokens)
+
+def minute_of(provider: str, tokens: int, limits: Limits) -> Minute:
+    """One call. One that no empty minute could hold counts as a whole one: it must be possible to make it at all."""
+    most = limits.tokens_per_minute
+    return Minute(provider, 1, tokens if most is None else min(tokens, most), limits.requests_per_minute, most)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What began in one second."""
+
+    requests: int = 0
+    tokens: int = 0
 
 
 @dataclass
@@ -27,17 +40,17 @@ class Window:
 
     by_second: dict[int, Load] = field(default_factory=dict)
 
-    def take(self, now: float, load: Load, limits: Limits) -> int:
-        """0 and the load is counted, or the seconds after which it may fit; `now` never runs backwards."""
+    def take(self, now: float, minute: Minute) -> int:
+        """0 and the call is counted, or the seconds after which it may fit; `now` never runs backwards."""
         second = int(now)
         self.by_second = {at: held for at, held in self.by_second.items() if at > second - WINDOW_SECONDS}
         wait = max(
-            self._wait(second, limits.requests_per_minute, load.requests, "requests"),
-            self._wait(second, limits.tokens_per_minute, load.tokens, "tokens"),
+            self._wait(second, minute.most_requests, minute.requests, "requests"),
+            self._wait(second, minute.most_tokens, minute.tokens, "tokens"),
         )
         if wait == 0:
-            held = self.by_second.get(second, Load(0, 0))
-            self.by_second[second] = Load(held.requests + load.requests, held.tokens + load.tokens)
+            held = self.by_second.get(second, Load())
+            self.by_second[second] = Load(held.requests + minute.requests, held.tokens + minute.tokens)
         return wait
 
     def settle(self, second: int, tokens: int) -> None:
