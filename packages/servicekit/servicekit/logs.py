@@ -7,7 +7,7 @@ import structlog
 
 
 def configure_logs(service: str, level: str = "info", log_format: str = "json") -> None:
-    """Send structlog and the standard library's logging through one formatter to stderr."""
+    """Send structlog and the standard library's logging to stderr in one form; ours goes there without a detour."""
 
     def name_service(_: object, __: str, event: structlog.types.EventDict) -> structlog.types.EventDict:
         # Not a context variable: those are lost in the threads that a service starts itself.
@@ -23,22 +23,19 @@ def configure_logs(service: str, level: str = "info", log_format: str = "json") 
     renderer: structlog.types.Processor = (
         structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
     )
+    rendering: list[structlog.types.Processor] = [structlog.processors.format_exc_info, renderer]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, *rendering],
         # What the level drops is dropped before any processor runs.
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                renderer,
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     root = logging.getLogger()

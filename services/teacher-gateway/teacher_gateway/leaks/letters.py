@@ -28,8 +28,17 @@ LISTED = r"(?:option|choice|answer|one|statement|letter|alternative|possibility|
 
 def mentions_letter(sentence: str, letter: str) -> bool:
     """The sentence speaks of the option with this letter."""
+    if not stands_alone(letter).search(sentence):
+        return False
     alone, named = mentions_of(letter)
     return bool((letter in sentence and alone.search(sentence)) or named.search(sentence))
+
+
+@lru_cache(MOST_LETTERS)
+def stands_alone(letter: str) -> re.Pattern[str]:
+    """A letter within no word, in either case: what every mention holds and most sentences do not, found fast."""
+    first = re.escape(letter[0])
+    return re.compile(rf"[{first.upper()}{first.lower()}](?<!\w.)(?i:{re.escape(letter[1:])})(?!\w)")
 
 
 @lru_cache(MOST_LETTERS)
@@ -62,24 +71,30 @@ def names_place(sentence: str, answer: RightAnswer) -> bool:
     """The second option; option two; the last one; the letter after A."""
     if answer.letter is None or answer.letter not in answer.letters:
         return False
-    position, count = answer.letters.index(answer.letter), len(answer.letters)
-    text = sentence.lower()
+    place = place_of(answer.letters.index(answer.letter), len(answer.letters))
+    return place.search(sentence.lower()) is not None or names_neighbour(sentence, answer.letter)
+
+
+@lru_cache(MOST_LETTERS)
+def place_of(position: int, count: int) -> re.Pattern[str]:
+    """How a sentence in lower case can speak of the option at this position (from 0) of `count`."""
+    named = []
     if position < len(ORDINALS):
-        places = rf"\b(?:{ORDINALS[position]}|{position + 1}(?:st|nd|rd|th))"
-        if re.search(rf"{places}\s+{LISTED}\b|{places}\s+(?:in|of) the (?:list|alphabet)\b", text):
-            return True
-        if re.search(rf"\b(?:option|choice)\s+(?:number\s+)?(?:{CARDINALS[position]}|{position + 1})\b", text):
-            return True
-    if position == count - 1 and count > 1 and re.search(rf"\b(?:last|final)\s+{LISTED}\b(?!\s*:)", text):
-        return True
-    return names_neighbour(sentence, answer.letter)
+        ordinal, number = ORDINALS[position], position + 1
+        named.append(rf"(?:{ordinal}|{number}(?:st|nd|rd|th))\s+(?:{LISTED}\b|(?:in|of) the (?:list|alphabet)\b)")
+        named.append(rf"(?:option|choice)\s+(?:number\s+)?(?:{CARDINALS[position]}|{number})\b")
+    if position == count - 1 and count > 1:
+        named.append(rf"(?:last|final)\s+{LISTED}\b(?!\s*:)")
+    return re.compile(rf"\b(?:{'|'.join(named)})" if named else r"(?!)")
 
 
 def names_neighbour(sentence: str, letter: str) -> bool:
     """The letter after A; the letter that precedes C."""
+    if "letter" not in sentence.lower():
+        return False
     after, before = re.escape(chr(ord(letter[0]) - 1)), re.escape(chr(ord(letter[0]) + 1))
     beside = rf"(?i:\b(?:after|follows))\s+{after}(?!\w)|(?i:\b(?:before|precedes))\s+{before}(?!\w)"
-    return "letter" in sentence.lower() and re.search(beside, sentence) is not None
+    return re.search(beside, sentence) is not None
 
 
 def letter_leaks(sentence: str, answer: RightAnswer) -> bool:
@@ -89,6 +104,8 @@ def letter_leaks(sentence: str, answer: RightAnswer) -> bool:
     shown = plain(sentence) if "boxed" not in sentence else sentence
     if asserts_letter(shown, answer.letter) or names_place(shown, answer):
         return True
+    if not stands_alone(answer.letter).search(shown):
+        return False
     affirmed = SET_ASIDE.sub("", shown)
     if not mentions_letter(affirmed, answer.letter):
         return False

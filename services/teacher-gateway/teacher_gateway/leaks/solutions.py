@@ -9,7 +9,8 @@ Run = tuple[str, ...]
 
 def copies_solution(text: str, solution: str) -> bool:
     """A run of words of the reference solution, longer than chance and common phrases make it."""
-    return not runs(text).isdisjoint(runs(solution))
+    wanted = runs(solution)
+    return bool(wanted) and not runs(text).isdisjoint(wanted)
 
 
 def runs(text: str) -> set[Run]:

@@ -6,8 +6,10 @@ from functools import lru_cache
 
 from teacher_gateway.leaks.vocabulary import NUMBER_WORDS, PART_WORDS, STOP_WORDS
 
-SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
+# Each of these begins with a set of characters, which re looks for far faster than for a look-behind or a choice.
+SENTENCE_END = re.compile(r"\s(?:(?<=[.!?;]\s)\s*|(?<=\n)\n*)")
 WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|\d+(?:\.\d+)?")
+LATEX_MARK = re.compile(r"[\\${}~]")
 LATEX = re.compile(r"\\(?:mathrm|text|boxed|mathbf|left|right|,|~|!)|[${}~]")
 FRACTION = re.compile(r"(?<![\w.^/])(\d+)\s*/\s*(\d+)(?![\w/]|\.\d)")
 NUMBER = re.compile(
@@ -25,7 +27,8 @@ def sentences(text: str) -> list[str]:
 
 def plain(text: str) -> str:
     """Without LaTeX and with one kind of minus sign."""
-    return LATEX.sub("", text).replace("−", "-").replace("–", "-")
+    bare = LATEX.sub("", text) if LATEX_MARK.search(text) else text
+    return bare.replace("−", "-").replace("–", "-")
 
 
 @lru_cache(REMEMBERED)
