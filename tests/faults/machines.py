@@ -14,10 +14,11 @@ COMMAND_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Machine:
-    """A namespace and its address."""
+    """A namespace, its address, and the host's end of its cable."""
 
     name: str
     address: str
+    cable: str
 
     def command(self, command: Sequence[str]) -> list[str]:
         """The same command, run on this machine."""
@@ -53,8 +54,8 @@ def machines(count: int) -> Iterator[list[Machine]]:
             ip("addr", "add", f"{address}/24", "dev", bridge)
         ip("link", "set", bridge, "up")
         for number in range(1, count + 1):
-            made.append(Machine(f"{bridge}-{number}", f"203.0.113.{10 + number}"))
-            plug_in(made[-1], bridge, f"{bridge}v{number}")
+            made.append(Machine(f"{bridge}-{number}", f"203.0.113.{10 + number}", f"{bridge}v{number}"))
+            plug_in(made[-1], bridge)
         yield made
     finally:
         for machine in made:
@@ -62,10 +63,10 @@ def machines(count: int) -> Iterator[list[Machine]]:
         subprocess.run(["ip", "link", "del", bridge], check=False, timeout=COMMAND_SECONDS)
 
 
-def plug_in(machine: Machine, bridge: str, cable: str) -> None:
+def plug_in(machine: Machine, bridge: str) -> None:
     ip("netns", "add", machine.name)
-    ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", machine.name)
-    ip("link", "set", cable, "master", bridge, "up")
+    ip("link", "add", machine.cable, "type", "veth", "peer", "name", "eth0", "netns", machine.name)
+    ip("link", "set", machine.cable, "master", bridge, "up")
     ip("-netns", machine.name, "addr", "add", f"{machine.address}/24", "dev", "eth0")
     for device in ("lo", "eth0"):
         ip("-netns", machine.name, "link", "set", device, "up")
