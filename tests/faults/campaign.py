@@ -24,6 +24,7 @@ HANGING_SECONDS = 120.0
 QUIET_SECONDS = 120.0
 POLL_SECONDS = 0.05
 EPISODE_SECONDS = 15
+TEACHER_SECONDS = 5
 STEPS = 60
 # A fault and its recovery take some steps; with fewer left, the job is let run to its end and the next one begins.
 MARGIN_STEPS = 20
@@ -37,10 +38,10 @@ def spec_of(engine_url: str) -> JobSpec:
             "name": "faults",
             "student": {"model": "models/materials-base"},
             "task": {"name": "materials", "options": {"train_questions": 200, "test_questions": 40}},
-            "teacher": {"provider": "tutor", "leak_probe": {"samples": 1}},
+            "teacher": {"provider": "tutor", "leak_probe": {"samples": 1}, "timeout_seconds": TEACHER_SECONDS},
             "rollout": {
-                "prompts_per_step": 4,
-                "group_size": 4,
+                "prompts_per_step": 8,
+                "group_size": 2,
                 "max_answer_tokens": 32,
                 "episode_timeout_seconds": EPISODE_SECONDS,
             },

@@ -20,7 +20,7 @@ CALLERS = {
 
         async def ask(url):
             async with open_session() as session:
-                await post(session, url, b"{}", "engine_unreachable")
+                await post(session, url, b"{}", "engine_unreachable", 3600.0)
 
         call = lambda url: asyncio.run(ask(url))
     """,

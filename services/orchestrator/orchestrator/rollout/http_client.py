@@ -8,9 +8,8 @@ from servicekit.keepalive import open_socket
 
 from orchestrator.rollout.retries import Unavailable
 
-# Connecting takes milliseconds unless the address is gone; the episode's deadline bounds everything after it.
+# Connecting takes milliseconds unless the address is gone.
 CONNECT_SECONDS = 5.0
-TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS)
 SHOWN_CHARACTERS = 300
 
 
@@ -30,7 +29,7 @@ class Reply:
 
 def open_session() -> aiohttp.ClientSession:
     """The session of a worker process; the number of episodes in flight bounds its connections."""
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, socket_factory=open_socket), timeout=TIMEOUT)
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, socket_factory=open_socket))
 
 
 def bearer(key: SecretStr | None) -> dict[str, str]:
@@ -39,13 +38,21 @@ def bearer(key: SecretStr | None) -> dict[str, str]:
 
 
 async def post(
-    session: aiohttp.ClientSession, url: str, body: bytes, unreachable: str, key: SecretStr | None = None
+    session: aiohttp.ClientSession,
+    url: str,
+    body: bytes,
+    unreachable: str,
+    seconds: float,
+    key: SecretStr | None = None,
 ) -> Reply:
-    """Raises Unavailable with the code `unreachable` when there is no whole answer."""
+    """Raises Unavailable with the code `unreachable` when there is no whole answer within so many seconds."""
     headers = {"Content-Type": "application/json", **bearer(key)}
+    limit = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
     try:
-        async with session.post(url, data=body, headers=headers) as response:
+        async with session.post(url, data=body, headers=headers, timeout=limit) as response:
             return Reply(response.status, await response.read(), _seconds(response.headers.get("Retry-After")))
+    except TimeoutError:
+        raise Unavailable(unreachable, f"{url} gave no answer within {seconds:.1f} s") from None
     except (aiohttp.ClientError, OSError) as error:
         raise Unavailable(unreachable, f"{url} did not answer: {error or type(error).__name__}") from error
 

@@ -10,6 +10,9 @@ Result = TypeVar("Result")
 FIRST_PAUSE_SECONDS = 0.1
 # A weight swap or a restarted neighbour is back within seconds; hundreds of episodes must not hammer it meanwhile.
 LONGEST_PAUSE_SECONDS = 2.0
+# Of the time that is left, for one try: an answer that is on its way is worth most of it, but one whose connection died
+# without a word must leave time to ask again.
+TRY_SHARE = 2 / 3
 
 
 class RolloutError(Exception):
@@ -34,6 +37,11 @@ class Unavailable(RolloutError):
     def __init__(self, code: str, detail: str, retry_after: float | None = None) -> None:
         super().__init__(code, detail)
         self.retry_after = retry_after
+
+
+def seconds_for_a_try(deadline: float) -> float:
+    """How long one try may take, above 0; `deadline` is in the event loop's time."""
+    return max(FIRST_PAUSE_SECONDS, TRY_SHARE * (deadline - asyncio.get_running_loop().time()))
 
 
 async def ask_until(deadline: float, ask: Callable[[], Awaitable[Result]]) -> Result:

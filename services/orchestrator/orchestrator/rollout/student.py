@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from orchestrator.rollout.http_client import Reply, post
 from orchestrator.rollout.replicas import STALE_POLICY, Replicas
-from orchestrator.rollout.retries import RolloutError, Unavailable, ask_until
+from orchestrator.rollout.retries import RolloutError, Unavailable, ask_until, seconds_for_a_try
 
 PASSING_STATUSES = frozenset({408, 425, 429})
 
@@ -97,7 +97,7 @@ class Student:
         async def ask() -> Answer:
             url = await self.replicas.choose(policy.job_id, policy.oldest, prefix)
             try:
-                answer = await self.ask(url, body, policy)
+                answer = await self.ask(url, body, policy, deadline)
             except Unavailable as error:
                 await self.replicas.note_failure(policy.job_id, url, error.code)
                 raise
@@ -107,11 +107,13 @@ class Student:
 
         return await ask_until(deadline, ask)
 
-    async def ask(self, url: str, body: bytes, policy: Policy) -> Answer:
+    async def ask(self, url: str, body: bytes, policy: Policy, deadline: float) -> Answer:
         """One request to one replica. Raises RolloutError."""
         started = time.perf_counter()
         with self.replicas.sending(url):
-            reply = await post(self.session, f"{url}/generate", body, "engine_unreachable", self.key)
+            reply = await post(
+                self.session, f"{url}/generate", body, "engine_unreachable", seconds_for_a_try(deadline), self.key
+            )
         return read_answer(reply, policy, time.perf_counter() - started)
 
 
@@ -124,7 +126,7 @@ class ServedStudent(Student):
         """Continue the context by one answer; asks again while the engine is away. Raises RolloutError."""
         (url,) = self.replicas.urls
         body = request_body(context_ids, sampling)
-        return await ask_until(deadline, lambda: self.ask(url, body, policy))
+        return await ask_until(deadline, lambda: self.ask(url, body, policy, deadline))
 
 
 def request_body(context_ids: Sequence[int], sampling: Sampling) -> bytes:

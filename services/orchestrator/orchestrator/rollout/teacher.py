@@ -6,7 +6,7 @@ from contracts.guidance import GuidanceRequest, GuidanceResponse
 from pydantic import SecretStr, ValidationError
 
 from orchestrator.rollout.http_client import Reply, post
-from orchestrator.rollout.retries import BudgetExhausted, RolloutError, Unavailable, ask_until
+from orchestrator.rollout.retries import BudgetExhausted, RolloutError, Unavailable, ask_until, seconds_for_a_try
 
 BUDGET_EXHAUSTED = "budget_exhausted"
 PASSING_STATUSES = frozenset({429, 503})
@@ -34,7 +34,9 @@ class Teacher:
         body = request.model_dump_json().encode()
 
         async def ask() -> GuidanceResponse:
-            return read_guidance(await post(self.session, self.url, body, "gateway_unreachable", self.key))
+            # The gateway gives up by itself at the teacher's deadline; to ask again before may pay twice.
+            seconds = max(seconds_for_a_try(deadline), request.teacher.timeout_seconds)
+            return read_guidance(await post(self.session, self.url, body, "gateway_unreachable", seconds, self.key))
 
         return await ask_until(deadline, ask)
 

@@ -129,3 +129,15 @@ async def test_retries_end_before_the_deadline(
     with pytest.raises(Unavailable) as caught:
         await ask(session, engine.url, seconds=0.4, oldest=1)
     assert caught.value.code in code.split("|")
+
+
+async def test_a_connection_that_died_without_a_word_leaves_time_to_ask_again(
+    session: aiohttp.ClientSession, engine: Engine, wrong: list[int]
+) -> None:
+    engine.talking.clear()
+    asking = asyncio.create_task(ask(session, engine.url, seconds=6.0))
+    async with asyncio.timeout(5.9):
+        while len(engine.seen) < 2:  # noqa: ASYNC110 - there is nothing to be notified by
+            await asyncio.sleep(0.02)
+    engine.talking.set()
+    assert (await asking).token_ids == wrong

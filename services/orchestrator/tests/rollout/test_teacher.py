@@ -63,3 +63,20 @@ async def test_a_broken_reply_is_named(session: aiohttp.ClientSession, gateway: 
     with pytest.raises(RolloutError) as caught:
         await ask(session, gateway.url)
     assert caught.value.code == "gateway_contract"
+
+
+async def test_a_guidance_is_not_asked_for_twice_before_the_teachers_own_deadline(
+    session: aiohttp.ClientSession, gateway: Gateway
+) -> None:
+    gateway.talking.clear()
+    patient = REQUEST.model_copy(update={"teacher": REQUEST.teacher.model_copy(update={"timeout_seconds": 3.0})})
+    hasty = REQUEST.model_copy(update={"teacher": REQUEST.teacher.model_copy(update={"timeout_seconds": 0.5})})
+    for request, asked in ((patient, 1), (hasty, 2)):
+        gateway.seen.clear()
+        guiding = asyncio.create_task(
+            Teacher(session, gateway.url).guide(request, asyncio.get_running_loop().time() + 3.0)
+        )
+        await asyncio.sleep(2.6)
+        assert len(gateway.seen) == asked
+        guiding.cancel()
+        await asyncio.wait([guiding])
