@@ -110,10 +110,11 @@ def disk_seconds(data: memoryview, directory: Path) -> float:
     return seconds
 
 
-def forcing_seconds(path: Path) -> float:
+def forcing_seconds(paths: Sequence[Path]) -> float:
     started = time.perf_counter()
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    for path in paths:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
     return time.perf_counter() - started
 
 
@@ -176,8 +177,9 @@ def report(megabytes: int, rounds: int, publisher: WeightPublisher, policy: Poli
         publisher.publish(policy, version)
         seconds = first_token(clients, f"{JOB}:{version}") - started
         assert publisher.served is not None
-        forced_now = forcing_seconds(publisher.served.weights)
-        limit = disk_seconds(memoryview(publisher.served.weights.read_bytes()), publisher.data_root)
+        files = sorted(publisher.served.landing.place.glob("*.safetensors"))
+        forced_now = forcing_seconds(files)
+        limit = disk_seconds(memoryview(b"".join(file.read_bytes() for file in files)), publisher.data_root)
         if version >= 2:
             during = [gap for client in clients for at, gap in client.gaps if started <= at <= started + seconds + 1]
             ours.append(seconds)

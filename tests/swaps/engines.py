@@ -114,7 +114,7 @@ def handler_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             self.forward(b"")
 
         def do_POST(self) -> None:
-            self.forward(self.rfile.read(int(self.headers["Content-Length"] or 0)))
+            self.forward(body_of(self))
 
         def forward(self, body: bytes) -> None:
             path = self.path.split("?")[0]
@@ -137,6 +137,18 @@ def handler_of(proxy: Proxy) -> type[BaseHTTPRequestHandler]:
             """Tests read no access log."""
 
     return Handler
+
+
+def body_of(request: BaseHTTPRequestHandler) -> bytes:
+    """The whole body, however it is sent: at once, or in chunks while its sender still makes it."""
+    if "chunked" not in request.headers.get("Transfer-Encoding", ""):
+        return request.rfile.read(int(request.headers["Content-Length"] or 0))
+    body = b""
+    while size := int(request.rfile.readline(), 16):
+        body += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return body
 
 
 def relabelled(answer: dict[str, Any], version: str) -> bytes:

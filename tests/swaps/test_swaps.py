@@ -156,9 +156,10 @@ class RottenDisk(SharedDirectory):
 
     def prepare(self, engine: Engine, release: Release) -> None:
         if release.version:
-            data = bytearray(release.weights.read_bytes())
+            *_, last = release.landing.wait(WAIT_SECONDS)
+            data = bytearray((release.landing.place / last).read_bytes())
             data[-3] ^= 1
-            release.weights.write_bytes(data)
+            (release.landing.place / last).write_bytes(data)
         super().prepare(engine, release)
 
 
@@ -166,7 +167,7 @@ def test_a_corrupt_shard_is_never_served(make_fleet: MakeFleet, engines: list[En
     urls = [engines[0].url]
     fleet = make_fleet(urls, RottenDisk(), deadline_seconds=0.0)
     fleet.publish(0)
-    with pytest.raises(JobFailure, match="SHA-256"):
+    with pytest.raises(JobFailure, match="XXH3-128"):
         fleet.publish(1)
     assert fleet.serving() == dict.fromkeys(urls, 0)
     assert {event.phase for event in fleet.events(PublishFailed)} == {"prepare"}

@@ -19,6 +19,7 @@ from student_inference.control_routes import control_router
 from student_inference.engine import Engine
 from student_inference.info import ServerInfo
 from student_inference.intake import Limits
+from student_inference.loading import load_weights
 from student_inference.metrics import EngineCollector, Latencies
 from student_inference.model import Model
 from student_inference.openai_routes import openai_router
@@ -31,7 +32,6 @@ from student_inference.transfer_routes import transfer_router
 from student_inference.upload_routes import upload_router
 from student_inference.uploads import Uploads
 from student_inference.weight_routes import weight_router
-from student_inference.weights import load_weights
 
 PROBE = SamplingParams(max_new_tokens=1, temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, seed=0)
 

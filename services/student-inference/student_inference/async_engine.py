@@ -1,20 +1,22 @@
 """The engine as the HTTP side sees it: awaitable generations, and swaps that wait for those in flight."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
+from student_inference.bodies import followed
 from student_inference.config import ModelError
 from student_inference.engine import Engine
+from student_inference.loading import Filling, Shard, fill, load_weights
 from student_inference.model import Model
 from student_inference.protocol import BadRequest
 from student_inference.request import Request
-from student_inference.weight_sets import Read, Staged, WeightSets, stamp_of
-from student_inference.weights import Weights, load_weights
+from student_inference.weight_sets import Staged, WeightSets
+from student_inference.weights import Weights
 
 # A swap waits for running generations as SGLang does, but not for ever: the trainer must hear that it failed.
 DRAIN_SECONDS = 300.0
@@ -153,20 +155,21 @@ class AsyncEngine:
             await self._serve(weights, version, flush, abort_all)
         self.model_path = model_path
 
-    async def prepare_weights(self, model_path: str, version: str | None, checksums: Mapping[str, str] | None) -> None:
-        """Read and check a checkpoint, so that `update_weights` with the same arguments has nothing left to do.
+    async def prepare_weights(self, model_path: str, version: str | None, landed: AsyncIterator[Shard]) -> None:
+        """Read and check a checkpoint whose files land one after the other; `update_weights` then has nothing to read.
 
-        Raises ModelError as `update_weights` does, and when a file differs from its SHA-256.
+        Raises ModelError as `update_weights` does, and when a file differs from its checksum or `landed` raises it.
         """
         directory, config = self._allowed(model_path), self.engine.model.config
-        async with self._swapping:
-            stamp = stamp_of(directory)
-            weights = await asyncio.to_thread(
-                self._sets.read, lambda into: load_weights(directory, config, self.dtype, into, checksums)
+        async with self._swapping, followed(landed) as shards:
+            filling = await asyncio.to_thread(
+                self._sets.read, lambda into: fill(Filling(config, self.dtype, into), directory, shards)
             )
-            self._sets.stage(Staged(directory, version, stamp, weights))
+            self._sets.stage(Staged(version, filling.stamps, filling.weights))
 
-    async def serve_weights(self, read: Read, version: str | None, *, flush: bool) -> None:
+    async def serve_weights(
+        self, read: Callable[[Weights | None], Weights], version: str | None, *, flush: bool
+    ) -> None:
         """Call `read` in a thread, then serve what it gives; the rest as for `update_weights`."""
         async with self._swapping:
             await self._serve(await asyncio.to_thread(self._sets.read, read), version, flush, abort_all=False)

@@ -27,8 +27,13 @@ class Continue(msgspec.Struct, kw_only=True):
 
 async def read(http: Request, kind: type[Body]) -> Body:
     """The body as `kind`. Raises BadRequest naming the field."""
+    return parsed(await http.body(), kind)
+
+
+def parsed(text: bytes, kind: type[Body]) -> Body:
+    """JSON as `kind`. Raises BadRequest naming the field."""
     try:
-        return msgspec.json.decode(await http.body(), type=kind)
+        return msgspec.json.decode(text, type=kind)
     except msgspec.DecodeError as error:
         raise BadRequest(str(error)) from error
 

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from student_inference.async_engine import AsyncEngine
 from student_inference.config import ModelError
+from student_inference.loading import expect_tensor, weights_from
 from student_inference.weight_group import TensorSpec, WeightGroup
-from student_inference.weights import expect_tensor, tensor_shapes, weights_from
+from student_inference.weights import tensor_shapes
 
 
 class Transfer:
@@ -56,7 +57,7 @@ class Transfer:
         if collected:
             config = self._engine.engine.model.config
             await self._engine.serve_weights(
-                lambda into: weights_from(collected.items(), config, self._engine.dtype, into),
+                lambda into: weights_from(collected, config, self._engine.dtype, into),
                 self._version,
                 flush=self._flush,
             )

@@ -1,7 +1,6 @@
 """Weights that arrive as the body of a request: kept in a directory of their own once they are whole and checked."""
 
 import asyncio
-import hashlib
 import re
 import shutil
 import tempfile
@@ -10,8 +9,12 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
+import xxhash
+
+from student_inference.bodies import timed
 from student_inference.config import ModelConfig, ModelError
-from student_inference.weights import SINGLE_FILE, tensor_shapes
+from student_inference.loading import SINGLE_FILE
+from student_inference.weights import tensor_shapes
 
 # The names and shapes of the largest checkpoints fill less than a megabyte.
 HEADER_BYTES = 16 * 2**20
@@ -19,9 +22,7 @@ HEADER_BYTES = 16 * 2**20
 WRITE_BYTES = 4 * 2**20
 # The newest, and the one before it, to which a trainer may go back.
 KEPT_UPLOADS = 2
-# A trainer that sends nothing for this long has gone away.
-SILENCE_SECONDS = 60.0
-SHA256 = re.compile(r"[0-9a-f]{64}")
+CHECKSUM = re.compile(r"[0-9a-f]{32}")
 
 
 class TooLarge(ModelError):
@@ -29,7 +30,7 @@ class TooLarge(ModelError):
 
 
 class Uploads:
-    """Directories below `root`, named by the SHA-256 of their weights; `root` belongs to one engine alone."""
+    """Directories below `root`, named by the XXH3-128 of their weights; `root` belongs to one engine alone."""
 
     def __init__(self, root: Path, config: ModelConfig, config_json: bytes) -> None:
         self.root = root
@@ -37,25 +38,25 @@ class Uploads:
         self._config_json = config_json
         self._one_at_a_time = asyncio.Lock()
 
-    async def receive(self, body: AsyncIterator[bytes], sha256: str) -> Path:
+    async def receive(self, body: AsyncIterator[bytes], checksum: str) -> Path:
         """Stream a safetensors file to the disk. Returns the model directory that holds it.
 
         Raises ModelError for a body that is not as promised, and OSError.
         """
-        if not SHA256.fullmatch(sha256):
-            raise ModelError("sha256: give the SHA-256 of the body as 64 hexadecimal digits")
+        if not CHECKSUM.fullmatch(checksum):
+            raise ModelError("xxh128: give the XXH3-128 of the body as 32 hexadecimal digits")
         async with self._one_at_a_time:
             self.root.mkdir(parents=True, exist_ok=True)
             unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=self.root))
             try:
-                await self._write(body, unfinished / SINGLE_FILE, sha256)
+                await self._write(body, unfinished / SINGLE_FILE, checksum)
                 (unfinished / "config.json").write_bytes(self._config_json)
-                return await asyncio.to_thread(self._keep, unfinished, self.root / sha256)
+                return await asyncio.to_thread(self._keep, unfinished, self.root / checksum)
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
 
-    async def _write(self, body: AsyncIterator[bytes], path: Path, sha256: str) -> None:
-        digest, size, pending = hashlib.sha256(), 0, bytearray()
+    async def _write(self, body: AsyncIterator[bytes], path: Path, checksum: str) -> None:
+        digest, size, pending = xxhash.xxh3_128(), 0, bytearray()
         with path.open("wb") as file:
             writing = asyncio.ensure_future(asyncio.to_thread(write_and_hash, file, digest, bytearray()))
             try:
@@ -71,32 +72,20 @@ class Uploads:
             finally:
                 await writing  # the file must not be closed under it
             await asyncio.to_thread(write_and_hash, file, digest, pending)
-        if digest.hexdigest() != sha256:
-            raise ModelError(f"the SHA-256 of the {size} bytes is {digest.hexdigest()}, not {sha256}; send them again")
+        if digest.hexdigest() != checksum:
+            raise ModelError(
+                f"the XXH3-128 of the {size} bytes is {digest.hexdigest()}, not {checksum}; send them again"
+            )
 
     def _keep(self, unfinished: Path, target: Path) -> Path:
         shutil.rmtree(target, ignore_errors=True)
         unfinished.rename(target)
-        known = [path for path in self.root.iterdir() if SHA256.fullmatch(path.name)]
+        known = [path for path in self.root.iterdir() if CHECKSUM.fullmatch(path.name)]
         for old in sorted(known, key=lambda path: path.stat().st_mtime_ns)[:-KEPT_UPLOADS]:
             shutil.rmtree(old, ignore_errors=True)
         return target
 
 
-async def timed(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The chunks of a body. Raises ModelError when its sender falls silent."""
-    chunks = aiter(body)
-    while True:
-        try:
-            async with asyncio.timeout(SILENCE_SECONDS):
-                chunk = await anext(chunks)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise ModelError(f"nothing of the body arrived for {SILENCE_SECONDS:.0f} s") from None
-        yield chunk
-
-
-def write_and_hash(file: BinaryIO, digest: "hashlib._Hash", data: bytearray) -> None:
+def write_and_hash(file: BinaryIO, digest: xxhash.xxh3_128, data: bytearray) -> None:
     file.write(data)
     digest.update(data)

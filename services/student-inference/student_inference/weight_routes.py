@@ -1,14 +1,17 @@
 """SGLang's route that swaps weights, and one that reads and checks them beforehand."""
 
-from typing import Literal
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
 
 import msgspec
 import structlog
 from fastapi import APIRouter, Request, Response
 
 from student_inference.async_engine import DRAIN_SECONDS, AsyncEngine
+from student_inference.bodies import lines_of
 from student_inference.config import ModelError
-from student_inference.control_routes import read
+from student_inference.control_routes import parsed, read
+from student_inference.loading import Shard
 from student_inference.protocol import BadRequest
 from student_inference.routes import json_response
 
@@ -26,12 +29,18 @@ class DiskUpdate(msgspec.Struct, kw_only=True):
     manifest: None = None
 
 
-class Preparation(msgspec.Struct, kw_only=True):
-    """Body of /prepare_weights, which SGLang does not have. `sha256`: by file name, of every shard."""
+class Preparation(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """First line of the body of /prepare_weights, which SGLang does not have."""
 
     model_path: str
     weight_version: str | None = None
-    sha256: dict[str, str] | None = None
+
+
+class Landed(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Each further line: a shard that is whole now. `xxh128`: its XXH3-128."""
+
+    file: str
+    xxh128: Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{32}\Z")]
 
 
 def weight_router(engine: AsyncEngine) -> APIRouter:
@@ -56,14 +65,23 @@ def weight_router(engine: AsyncEngine) -> APIRouter:
 
     @router.post("/prepare_weights")
     async def prepare_weights(http: Request) -> Response:
+        """The body comes line by line while a trainer still writes, and each shard is read when its line is there."""
+        lines = lines_of(http.stream())
         try:
-            body = await read(http, Preparation)
-            await engine.prepare_weights(body.model_path, body.weight_version, body.sha256)
+            body = parsed(await anext(lines, b""), Preparation)
+            await engine.prepare_weights(body.model_path, body.weight_version, landed_in(lines))
         except (ModelError, BadRequest) as error:
             return refused_update(str(error))
         return json_response({"success": True, "message": "Read and checked; the next update serves it at once."})
 
     return router
+
+
+async def landed_in(lines: AsyncIterator[bytes]) -> AsyncIterator[Shard]:
+    """Raises BadRequest for a line that names no shard."""
+    async for line in lines:
+        landed = parsed(line, Landed)
+        yield Shard(landed.file, landed.xxh128)
 
 
 def refused_update(message: str, status: int = 400) -> Response:

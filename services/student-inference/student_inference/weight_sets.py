@@ -3,24 +3,25 @@
 Reading into memory that is there already takes a fraction of the time: fresh pages cost more than the copy.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from student_inference.config import ModelError
-from student_inference.weights import Weights, shards
+from student_inference.loading import stamps_of
+from student_inference.tensor_files import Stamp
+from student_inference.weights import Weights
 
-Read = Callable[[Weights | None], Weights]
-"""Reads weights, into the given ones where there are any. Raises ModelError."""
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Staged:
-    """Weights that were read and checked, and only have to be served."""
+    """Weights that were read and checked, and only have to be served. `stamps`: of their files, by name."""
 
-    directory: Path
     version: str | None
-    stamp: list[tuple[int, int, int]]
+    stamps: Mapping[str, Stamp]
     weights: Weights
 
 
@@ -31,8 +32,8 @@ class WeightSets:
         self._spare: Weights | None = None
         self._staged: Staged | None = None
 
-    def read(self, read: Read) -> Weights:
-        """Blocks. What was staged is dropped: its memory is what is read into. Raises ModelError."""
+    def read(self, read: Callable[[Weights | None], Result]) -> Result:
+        """Blocks. `read` may overwrite what it is given: what was staged, or is spare. Raises what it raises."""
         if self._staged is not None:
             self._spare, self._staged = self._staged.weights, None
         into, self._spare = self._spare, None
@@ -47,11 +48,12 @@ class WeightSets:
         self._staged = staged
 
     def take(self, directory: Path, version: str | None) -> Weights | None:
-        """The staged weights, if they are those of this directory as it is now."""
+        """The staged weights, if they were read from the very files that are in this directory now.
+
+        Where the directory lay when they were read does not matter: its writer may have moved it since.
+        """
         staged = self._staged
-        if staged is None or (staged.directory, staged.version) != (directory, version):
-            return None
-        if staged.stamp != stamp_of(directory):
+        if staged is None or staged.version != version or staged.stamps != stamps_of(directory):
             return None
         self._staged = None
         return staged.weights
@@ -59,12 +61,3 @@ class WeightSets:
     def retire(self, weights: Weights) -> None:
         """Nobody uses these any more."""
         self._spare = weights
-
-
-def stamp_of(directory: Path) -> list[tuple[int, int, int]]:
-    """Changes whenever a shard is replaced or written to. Raises ModelError when one is missing."""
-    try:
-        states = [shard.stat() for shard in shards(directory)]
-    except OSError as error:
-        raise ModelError(f"{error.filename}: missing shard") from error
-    return [(state.st_ino, state.st_mtime_ns, state.st_size) for state in states]

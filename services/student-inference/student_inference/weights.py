@@ -1,19 +1,13 @@
-"""Weights of a student: read from safetensors in Hugging Face layout, checked, and fused for the forward pass."""
+"""Weights of a student as the forward pass wants them, fused, and where each tensor in Hugging Face layout belongs."""
 
-import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from student_inference.config import ModelConfig, ModelError, read_config, read_json
+from student_inference.config import ModelConfig
 
-SINGLE_FILE = "model.safetensors"
-INDEX_FILE = "model.safetensors.index.json"
 TIED_HEAD = "lm_head.weight"
 
 
@@ -40,103 +34,6 @@ class Weights:
     layers: tuple[Layer, ...]
     norm: Tensor
     head: Tensor
-
-
-def load_weights(
-    directory: Path,
-    config: ModelConfig,
-    dtype: torch.dtype,
-    into: Weights | None = None,
-    checksums: Mapping[str, str] | None = None,
-) -> Weights:
-    """Read a checkpoint of exactly this config; `into`: tensors that nobody uses any more, overwritten.
-
-    checksums: SHA-256 by file name; every shard must be named and agree. Raises ModelError for another config, a
-    missing or corrupt shard, missing or unknown names, wrong shapes or values that are not finite (one NaN in a shared
-    cache block would spread to other requests).
-    """
-    if read_config(directory) != config:
-        raise ModelError(f"{directory / 'config.json'}: differs from the served model's shape; only weights can change")
-    files = shards(directory)
-    with ThreadPoolExecutor(1) as beside:
-        checked = beside.submit(check_files, files, checksums)
-        weights = weights_from((pair for shard in files for pair in read_shard(shard)), config, dtype, into)
-        checked.result()
-    return weights
-
-
-def weights_from(
-    named: Iterable[tuple[str, Tensor]], config: ModelConfig, dtype: torch.dtype, into: Weights | None = None
-) -> Weights:
-    """Weights from tensors in Hugging Face layout. Raises ModelError as `load_weights` does."""
-    expected = dict(tensor_shapes(config))
-    weights = into or empty_weights(config, dtype)
-    places = dict(places_of(weights, config))
-    for name, tensor in named:
-        if expect_tensor(name, tuple(tensor.shape), expected):
-            place, shape = places[name]
-            place.copy_(finite(name, tensor).reshape(shape))
-            del expected[name]
-    if expected:
-        raise ModelError(f"{len(expected)} tensors are missing, first {min(expected)!r}")
-    return weights
-
-
-def check_files(files: list[Path], checksums: Mapping[str, str] | None) -> None:
-    """Raises ModelError for a file that differs from its SHA-256 or has none; without checksums nothing is checked."""
-    for path in files if checksums is not None else []:
-        try:
-            with path.open("rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise ModelError(f"{path}: missing shard or unreadable ({error.strerror})") from error
-        if found != (checksums or {}).get(path.name):
-            raise ModelError(f"{path}: its SHA-256 is {found}, not the expected one; write it again")
-
-
-def shards(directory: Path) -> list[Path]:
-    """The safetensors files of a checkpoint. Raises ModelError when there is none or the index leads outside."""
-    if not (directory / INDEX_FILE).exists():
-        return [directory / SINGLE_FILE]
-    weight_map = read_json(directory / INDEX_FILE).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise ModelError(f"{INDEX_FILE}: lacks weight_map")
-    names = sorted({str(name) for name in weight_map.values()})
-    for name in names:
-        if Path(name).name != name:
-            raise ModelError(f"{INDEX_FILE}: shard {name!r} must be a plain file name")
-    return [directory / name for name in names]
-
-
-def read_shard(path: Path) -> Iterator[tuple[str, Tensor]]:
-    """Names and tensors of one file. Raises ModelError when it is missing, cut off or corrupt."""
-    if not path.is_file():
-        raise ModelError(f"{path}: missing shard")
-    try:
-        with safe_open(path, framework="pt") as shard:
-            for name in shard.keys():  # noqa: SIM118  (safe_open is no mapping)
-                yield name, shard.get_tensor(name)
-    except SafetensorError as error:
-        raise ModelError(f"{path}: corrupt safetensors file ({error})") from error
-
-
-def expect_tensor(name: str, shape: tuple[int, ...], expected: Mapping[str, tuple[int, ...]]) -> bool:
-    """Whether the model needs this tensor; False for one that it may have beside. ModelError for any other."""
-    if name not in expected:
-        if name == TIED_HEAD or name.endswith("rotary_emb.inv_freq"):
-            return False
-        raise ModelError(f"unknown tensor {name!r}")
-    if shape != expected[name]:
-        raise ModelError(f"{name}: shape {list(shape)}, expected {list(expected[name])}")
-    return True
-
-
-def finite(name: str, tensor: Tensor) -> Tensor:
-    """The tensor itself when all its values are finite; else ModelError."""
-    # One pass decides nearly always: a sum of finite values is finite unless it overflows.
-    if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
-        raise ModelError(f"{name}: holds NaN or infinite values")
-    return tensor
 
 
 def tensor_shapes(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:

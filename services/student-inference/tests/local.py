@@ -9,10 +9,10 @@ from student_inference.cache import BlockCache
 from student_inference.config import read_config
 from student_inference.engine import Engine
 from student_inference.finish import Decode
+from student_inference.loading import load_weights
 from student_inference.model import Model
 from student_inference.request import Request, SamplingParams
 from student_inference.scheduler import Scheduler
-from student_inference.weights import load_weights
 
 CONTEXT = 256
 # Tiny generations end in milliseconds; a loaded machine may need seconds.

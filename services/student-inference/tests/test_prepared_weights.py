@@ -1,6 +1,6 @@
 """Weights that are read and checked before the swap: from a directory, or sent over HTTP."""
 
-import hashlib
+import json
 import shutil
 import socket
 import subprocess
@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+import xxhash
 
 from .oracle import chosen, make_student, near, oracle_logprobs
 from .server import START_SECONDS, Server, start_server
@@ -48,18 +49,29 @@ def update(server: Server, directory: Path | str, version: str) -> httpx2.Respon
     return post(server, "/update_weights_from_disk", model_path=str(directory), weight_version=version)
 
 
-def prepare(server: Server, directory: Path, version: str, sha256: str | None = None) -> httpx2.Response:
-    checksums = {"model.safetensors": sha256 or sha256_of(directory)}
-    return post(server, "/prepare_weights", model_path=str(directory), weight_version=version, sha256=checksums)
+def lines(directory: Path | str, version: str, checksums: dict[str, str]) -> bytes:
+    """The body of /prepare_weights."""
+    head = {"model_path": str(directory), "weight_version": version}
+    shards = [{"file": name, "xxh128": checksum} for name, checksum in checksums.items()]
+    return b"".join(json.dumps(line).encode() + b"\n" for line in (head, *shards))
 
 
-def upload(server: Server, body: Any, sha256: str, version: str = "up") -> httpx2.Response:
-    place = {"sha256": sha256, "weight_version": version}
+def prepare(server: Server, directory: Path, version: str, checksum: str | None = None) -> httpx2.Response:
+    checksums = {"model.safetensors": checksum or checksum_of(directory)}
+    return server.http.post("/prepare_weights", content=lines(directory, version, checksums), headers=ADMIN)
+
+
+def upload(server: Server, body: Any, checksum: str, version: str = "up") -> httpx2.Response:
+    place = {"xxh128": checksum, "weight_version": version}
     return server.http.post("/upload_weights", params=place, content=body, headers=ADMIN)
 
 
-def sha256_of(directory: Path) -> str:
-    return hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
+def checksum_of(directory: Path) -> str:
+    return xxh128((directory / "model.safetensors").read_bytes())
+
+
+def xxh128(data: bytes) -> str:
+    return xxhash.xxh3_128_hexdigest(data)
 
 
 def serves(server: Server, directory: Path, version: str) -> None:
@@ -85,7 +97,7 @@ def test_swaps_that_reuse_memory_stay_exact(server: Server, student: Path, other
     for round_number, directory in enumerate((student, other_student, third, student)):
         version = f"round-{round_number}"
         prepare(server, third, "never served")
-        assert prepare(server, directory, version, "0" * 64).status_code == 400
+        assert prepare(server, directory, version, "0" * 32).status_code == 400
         if round_number % 2:
             prepare(server, directory, version)
         assert update(server, directory, version).status_code == 200
@@ -109,27 +121,27 @@ def test_a_preparation_that_fails_changes_nothing(
 ) -> None:
     update(server, student, "a")
     bad = Path(shutil.copytree(other_student, student.parent / f"bad {spoil}"))
-    sha256 = {"model.safetensors": sha256_of(bad)}
+    checksums = {"model.safetensors": checksum_of(bad)}
     if spoil == "checksum":
         data = bytearray((bad / "model.safetensors").read_bytes())
         data[-2] ^= 1
         (bad / "model.safetensors").write_bytes(data)
     if spoil == "unnamed":
-        sha256 = {}
+        checksums = {}
     if spoil == "cut off":
         (bad / "model.safetensors").write_bytes((bad / "model.safetensors").read_bytes()[:-9])
-    refused = post(server, "/prepare_weights", model_path=str(bad), weight_version="x", sha256=sha256)
+    refused = server.http.post("/prepare_weights", content=lines(bad, "x", checksums), headers=ADMIN)
     assert (refused.status_code, refused.json()["success"]) == (400, False)
     serves(server, student, "a")
 
 
 def test_uploaded_weights_are_served(server: Server, other_student: Path, uploads: Path) -> None:
     data = (other_student / "model.safetensors").read_bytes()
-    answer = upload(server, data, sha256_of(other_student))
+    answer = upload(server, data, checksum_of(other_student))
     assert answer.status_code == 200, answer.text
     assert update(server, answer.json()["model_path"], "up").status_code == 200
     serves(server, other_student, "up")
-    assert [path.name for path in uploads.iterdir()] == [sha256_of(other_student)]
+    assert [path.name for path in uploads.iterdir()] == [checksum_of(other_student)]
 
 
 def test_a_body_that_is_not_as_promised_is_refused_and_leaves_nothing(
@@ -139,19 +151,19 @@ def test_a_body_that_is_not_as_promised_is_refused_and_leaves_nothing(
     before = set(uploads.iterdir()) if uploads.exists() else set()
     data = (student / "model.safetensors").read_bytes()
     junk = b"no safetensors file"
-    assert "SHA-256" in upload(server, data[:-1], sha256_of(student)).json()["message"]
-    assert "64 hexadecimal" in upload(server, data, "../../etc").json()["message"]
-    assert upload(server, junk, hashlib.sha256(junk).hexdigest()).status_code == 400
-    assert upload(server, (bytes(2**20) for _ in range(64)), "0" * 64).status_code == 413
+    assert "XXH3-128" in upload(server, data[:-1], checksum_of(student)).json()["message"]
+    assert "32 hexadecimal" in upload(server, data, "../../etc").json()["message"]
+    assert upload(server, junk, xxh128(junk)).status_code == 400
+    assert upload(server, (bytes(2**20) for _ in range(64)), "0" * 32).status_code == 413
     left = {path.name for path in set(uploads.iterdir()) - before}
-    assert left <= {hashlib.sha256(junk).hexdigest()}, "only a whole file of the promised checksum may stay"
+    assert left <= {xxh128(junk)}, "only a whole file of the promised checksum may stay"
     serves(server, student, "a")
 
 
 def test_only_the_newest_uploads_are_kept(server: Server, student: Path, other_student: Path, uploads: Path) -> None:
     for directory in (student, other_student, student.parent / "third"):
         make_student(student.parent / "third", "qwen3", seed=2)
-        assert upload(server, (directory / "model.safetensors").read_bytes(), sha256_of(directory)).status_code == 200
+        assert upload(server, (directory / "model.safetensors").read_bytes(), checksum_of(directory)).status_code == 200
     assert len(list(uploads.iterdir())) == 2
 
 

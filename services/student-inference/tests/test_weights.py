@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from student_inference.config import ModelError, read_config, read_eos_ids
-from student_inference.weights import load_weights
+from student_inference.loading import load_weights
 
 from .oracle import make_student
 

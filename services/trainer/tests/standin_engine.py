@@ -13,6 +13,11 @@ from transformers import AutoModelForCausalLM
 Route = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A trainer that was killed hangs up in the middle of an answer."""
+
+
 class StandInEngine:
     """Set `faults` to make it misbehave on a swap.
 
@@ -39,8 +44,12 @@ class StandInEngine:
                 self.answer(200, {"weight_version": engine.version})
 
             def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                self.answer(*engine.routes.get(self.path, absent)(body))
+                route = engine.routes.get(self.path)
+                if route is None:  # as SGLang answers for what it does not have, before it has read the body
+                    self.close_connection = True
+                    self.answer(404, {"detail": "Not Found"})
+                else:
+                    self.answer(*route(json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
 
             def answer(self, status: int, body: dict[str, Any]) -> None:
                 data = json.dumps(body).encode()
@@ -51,10 +60,6 @@ class StandInEngine:
 
             def log_message(self, *_: object) -> None:
                 """Tests read no access log."""
-
-        class Server(ThreadingHTTPServer):
-            def handle_error(self, *_: object) -> None:
-                """A trainer that was killed hangs up in the middle of an answer."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -88,11 +93,6 @@ class StandInEngine:
         for position, token in enumerate(body["input_ids"][1:]):
             triples.append([float(logprobs[position, token]), token, None])
         return 200, {"output_ids": [0], "meta_info": {"input_token_logprobs": triples}}
-
-
-def absent(_: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    """As SGLang answers for a route that it does not have."""
-    return 404, {"detail": "Not Found"}
 
 
 def load(directory: Path) -> Any:

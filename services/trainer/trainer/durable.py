@@ -1,4 +1,4 @@
-"""Directories that appear whole or not at all, and can be checked with `sha256sum -c SHA256SUMS`."""
+"""Directories that appear whole or not at all, and can be checked with `sha256sum -c` or `xxh128sum -c`."""
 
 import os
 import shutil
@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from servicekit.checksums import write_checksums
+from servicekit.checksums import SHA256, Sums, write_checksums
 
 UNFINISHED = ".unfinished-"
 
 
 @contextmanager
-def whole_directory(target: Path, known: Mapping[str, str] | None = None, forced: bool = True) -> Iterator[Path]:
+def whole_directory(
+    target: Path, known: Mapping[str, str] | None = None, forced: bool = True, sums: Sums = SHA256
+) -> Iterator[Path]:
     """Yields an empty directory to fill; on leaving, everything in it is on the disk under `target`, checksummed.
 
     A crash at any moment leaves the old `target`, the new one, or none, never a part; without `forced` that holds for
-    a crash of this process, not for one of the machine. `known` is looked at on leaving: the SHA-256 by file name of
+    a crash of this process, not for one of the machine. `known` is looked at on leaving: the digest by file name of
     what was hashed already. Raises OSError.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +28,7 @@ def whole_directory(target: Path, known: Mapping[str, str] | None = None, forced
     try:
         with naming(target):
             yield unfinished
-        write_checksums(unfinished, known)
+        write_checksums(unfinished, known, sums)
         if forced:
             for path in unfinished.rglob("*"):
                 sync(path)

@@ -1,6 +1,8 @@
 """The student engine over SGLang's HTTP API: what the trainer asks of it, and nothing more."""
 
-from collections.abc import Iterator, Mapping
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from servicekit.keepalive import keepalive_options
 # A local engine answers in milliseconds; one that decodes a full batch on a busy machine needs seconds.
 ANSWER_SECONDS = 10.0
 UPLOAD_CHUNK_BYTES = 2**20
+NDJSON = {"Content-Type": "application/x-ndjson"}
 ABSENT_STATUSES = frozenset({404, 501})
 # Everything else that is asked changes the engine, which takes the admin key.
 NORMAL_PATHS = frozenset({"/generate", "/model_info", "/server_info"})
@@ -64,36 +67,40 @@ class Engine:
         """Generate again."""
         self.ask("POST", "/continue_generation", {}, seconds)
 
-    def prepare(self, directory: Path, version: str, sha256: Mapping[str, str], seconds: float) -> None:
-        """Let it read and check a directory without serving it. Raises RouteMissing where there is no such route."""
-        body = {"model_path": str(directory), "weight_version": version, "sha256": dict(sha256)}
-        self.succeed("/prepare_weights", body, seconds)
+    def prepare(self, directory: Path, version: str, landed: Iterable[tuple[str, str]], seconds: float) -> None:
+        """Let it read and check a directory without serving it: each file and its XXH3-128 when it has landed.
+
+        Raises RouteMissing where there is no such route, and what `landed` raises.
+        """
+        head = {"model_path": str(directory), "weight_version": version}
+        lines = (json_line({"file": file, "xxh128": digest}) for file, digest in landed)
+        answer = self.send("/prepare_weights", itertools.chain([json_line(head)], lines), NDJSON, {}, seconds)
+        require_success(self.url, "/prepare_weights", answer)
 
     def load(self, directory: Path | str, version: str, seconds: float) -> None:
         """Swap the weights for those of a Hugging Face directory, and forget every cached prefix."""
         body = {"model_path": str(directory), "weight_version": version, "flush_cache": True}
         self.succeed("/update_weights_from_disk", body, seconds)
 
-    def upload(self, weights: Path, version: str, sha256: str, seconds: float) -> str:
+    def upload(self, weights: Path, version: str, digest: str, seconds: float) -> str:
         """Send a safetensors file. Returns the directory that `load` takes. RouteMissing where it takes none."""
-        place = {"sha256": sha256, "weight_version": version}
+        place = {"xxh128": digest, "weight_version": version}
+        answer = self.send("/upload_weights", chunks_of(weights), octets(weights), place, seconds)
+        return str(answer.get("model_path"))
+
+    def send(
+        self, path: str, body: Iterable[bytes], headers: dict[str, str], query: dict[str, str], seconds: float
+    ) -> dict[str, Any]:
+        """A POST whose body is made while it is sent; the answer is a JSON object."""
         try:
-            response = self.http.post(
-                "/upload_weights",
-                params=place,
-                content=chunks_of(weights),
-                headers=octets(weights) | self._admin,
-                timeout=seconds,
-            )
+            response = self.http.post(path, params=query, content=body, headers=headers | self._admin, timeout=seconds)
         except (httpx2.HTTPError, OSError) as error:
-            raise EngineError(f"{self.url}/upload_weights: {error!r}") from error
-        return str(self.checked("/upload_weights", response).get("model_path"))
+            raise EngineError(f"{self.url}{path}: {error!r}") from error
+        return self.checked(path, response)
 
     def succeed(self, path: str, body: Mapping[str, Any], seconds: float) -> None:
         """A POST whose answer must say `success`."""
-        answer = self.ask("POST", path, body, seconds)
-        if answer.get("success") is not True:
-            raise EngineError(f"{self.url}{path}: {answer.get('message', answer)}")
+        require_success(self.url, path, self.ask("POST", path, body, seconds))
 
     def prompt_logprobs(self, token_ids: list[int], seconds: float = ANSWER_SECONDS) -> list[float]:
         """Log-probability of every token but the first, given those before it, at temperature 1.
@@ -141,6 +148,15 @@ class Engine:
 def bearer(key: SecretStr | None) -> dict[str, str]:
     """The header that shows a key, if there is one."""
     return {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+
+
+def require_success(url: str, path: str, answer: Mapping[str, Any]) -> None:
+    if answer.get("success") is not True:
+        raise EngineError(f"{url}{path}: {answer.get('message', answer)}")
+
+
+def json_line(record: Mapping[str, str]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
 
 
 def octets(weights: Path) -> dict[str, str]:

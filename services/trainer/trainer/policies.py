@@ -1,35 +1,60 @@
 """Policy directories on disk: Hugging Face layout, so that any tool loads them."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+
+from servicekit.checksums import SHA256, XXH128
+from torch import Tensor
+from xxhash import xxh3_128
 
 from trainer.durable import remove_unfinished, remove_whole, whole_directory
 from trainer.policy import Policy
+from trainer.shards import INDEX_FILE, cut, index_of
 from trainer.tensor_files import write_tensors
 
-WEIGHTS_FILE = "model.safetensors"
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth")
+NOT_COPIED = (*WEIGHT_FILES, SHA256.file, XXH128.file)
 # The current version, and those before it that a slow engine may still be reading.
 KEEP_POLICIES = 3
 
+Land = Callable[[str, str], None]
+"""Hears the name and the XXH3-128 of each file once it is whole."""
 
-def write_policy(policy: Policy, base: Path, directory: Path) -> str:
-    """The base's own config and tokenizer files with the new weights, whose SHA-256 is returned. Raises OSError.
 
-    Not forced to the disk: a checkpoint holds the same weights, and engines compare the checksum before they serve.
+@contextmanager
+def whole_policy(base: Path, directory: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A policy that will lie in `directory` on leaving. Yields where it is written, and a dict for its digests.
+
+    The base's own config and tokenizer files are there. Not forced to the disk: a checkpoint holds the same weights,
+    and engines compare the checksums before they serve. Raises OSError.
     """
     digests: dict[str, str] = {}
-    with whole_directory(directory, digests, forced=False) as unfinished:
+    with whole_directory(directory, digests, forced=False, sums=XXH128) as unfinished:
         copy_all_but_weights(base, unfinished)
-        digests[WEIGHTS_FILE] = write_tensors(unfinished / WEIGHTS_FILE, policy.weights(), {"format": "pt"})
-    return digests[WEIGHTS_FILE]
+        yield unfinished, digests
+
+
+def write_weights(weights: Mapping[str, Tensor], limit: int | None, place: Path, land: Land) -> None:
+    """As files of `limit` bytes, or as one; with them the index that names all. Raises OSError."""
+    shards = cut(weights, limit)
+    if len(shards) > 1:
+        (place / INDEX_FILE).write_text(index_of(shards))
+    for name, tensors in shards.items():
+        land(name, write_tensors(place / name, tensors, {"format": "pt"}, xxh3_128))
+
+
+def write_policy(policy: Policy, base: Path, directory: Path, limit: int | None = None) -> None:
+    """A policy that nobody waits for. Raises OSError."""
+    with whole_policy(base, directory) as (place, digests):
+        write_weights(policy.weights(), limit, place, digests.__setitem__)
 
 
 def copy_all_but_weights(base: Path, into: Path) -> None:
     """Raises OSError at the first file that cannot be copied (shutil.copytree would hide what the system said)."""
     for source in sorted(base.rglob("*")):
-        if source.is_file() and not any(source.match(pattern) for pattern in WEIGHT_FILES):
+        if source.is_file() and not any(source.match(pattern) for pattern in NOT_COPIED):
             target = into / source.relative_to(base)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)

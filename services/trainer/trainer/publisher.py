@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,13 +10,14 @@ from typing import Literal, TypeVar
 
 from contracts.events import Event, PolicyPublished, PolicyRolledBack, PublishFailed, ReplicaLeft
 from contracts.policies import checkpoint_steps
+from torch import Tensor
 
 from trainer.canary import TOLERANCE
 from trainer.engine import Engine, EngineError, RouteMissing
 from trainer.failures import JobFailure
 from trainer.policies import collect_old
 from trainer.policy import Policy
-from trainer.release import Release, write_release
+from trainer.release import Release, new_release
 from trainer.replicas import Outcome, Proof, Replica, on_all, serve, swap
 from trainer.rotation import Rotation
 from trainer.stopwatch import Stopwatch
@@ -97,9 +98,10 @@ class WeightPublisher:
         """Write, prepare, swap, prove. Raises JobFailure when the deadline passes without a proof."""
         started = time.monotonic()
         self.stopwatch.reset()
-        with self.stopwatch.measure("write"):
-            release = write_release(policy, version, self.job_id, self.data_root, self.base, self.served)
-        proofs = self.swap_until_proved(release, policy)
+        weights = policy.weights()
+        with new_release(policy, weights, version, self.job_id, self.data_root, self.base, self.served) as release:
+            prepared = self.prepare(release, lambda: self.write(release, weights))
+        proofs = self.swap_until_proved(release, policy, prepared)
         for replica, proof in proofs.items():
             self.admit(replica, proof)
         self.served = release
@@ -115,11 +117,16 @@ class WeightPublisher:
         )
         collect_old(release.directory.parent, kept=checkpoint_steps(self.data_root, self.job_id))
 
-    def swap_until_proved(self, release: Release, policy: Policy) -> dict[Replica, Proof]:
+    def write(self, release: Release, weights: Mapping[str, Tensor]) -> None:
+        """Engines read its first files while the others are written."""
+        with self.stopwatch.measure("write"):
+            release.write(weights, self.route.smallest_shard)
+
+    def swap_until_proved(self, release: Release, policy: Policy, prepared: Outcome[None]) -> dict[Replica, Proof]:
         """Try until replicas are proved and the rule is content. Raises JobFailure at the deadline."""
         deadline, pause = time.monotonic() + self.rules.deadline_seconds, FIRST_PAUSE_SECONDS
         while True:
-            proofs, failures = self.swap_all(release, policy)
+            proofs, failures = self.swap_all(release, policy, prepared)
             if proofs:
                 return proofs
             if time.monotonic() > deadline:
@@ -127,22 +134,28 @@ class WeightPublisher:
                 raise JobFailure("publish_failed", f"{within}: {'; '.join(failures)}")
             self.pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            prepared = self.prepare(release)
 
-    def swap_all(self, release: Release, policy: Policy) -> tuple[dict[Replica, Proof], list[str]]:
-        """One try over the replicas in rotation (all of them while none is). No proofs: nothing was decided."""
+    def prepare(self, release: Release, meanwhile: Callable[[], None] = lambda: None) -> Outcome[None]:
+        """First phase, over the replicas in rotation (all of them while none is)."""
         members = [replica for replica in self.replicas if self.rotation.holds(replica.url)] or self.replicas
+        return self.phase("prepare", members, lambda one: self.route.prepare(one.engine, release), release, meanwhile)
+
+    def swap_all(
+        self, release: Release, policy: Policy, prepared: Outcome[None]
+    ) -> tuple[dict[Replica, Proof], list[str]]:
+        """Second phase, over those that were prepared. No proofs: nothing was decided."""
         together = self.rules.on_failure == "roll_back" and self.served is not None
-        prepared = self.phase(
-            "prepare",
-            members,
-            lambda one: self.route.prepare(one.engine, release),
-            release,
-            meanwhile=lambda: release.recognise(policy),
-        )
         failures = dict(prepared.failed)
         if not prepared.done or (failures and together):
             return {}, described(failures)
-        swapped = self.phase("swap", list(prepared.done), lambda one: self.swap_one(one, release), release)
+        swapped = self.phase(
+            "swap",
+            list(prepared.done),
+            lambda one: self.swap_one(one, release),
+            release,
+            meanwhile=lambda: release.recognise(policy),
+        )
         failures |= swapped.failed
         for replica in swapped.failed:
             self.expel(replica, f"swap to version {release.version}: {swapped.failed[replica]}")

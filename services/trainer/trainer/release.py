@@ -1,14 +1,20 @@
 """One policy version as files, and how to recognise it in an engine."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.policies import engine_version, policy_directory
+from torch import Tensor
 
 from trainer.canary import canary_ids
-from trainer.policies import WEIGHTS_FILE, write_policy
+from trainer.landing import Landing
+from trainer.policies import whole_policy, write_weights
 from trainer.policy import Policy
+from trainer.shards import WEIGHTS_FILE, shard_bytes, size_of
 
 # A disk, network or engine that is slower than this is as good as broken; a swap must end by then.
 SLOWEST_BYTES_PER_SECOND = 20e6
@@ -19,26 +25,36 @@ PHASE_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Release:
-    """`canary`: what the trainer computes for it, filled by `recognise`; `canary_before`: of the version before."""
+    """`landing`: its weight files; `canary`: what the trainer computes for it; `canary_before`: for the one before."""
 
     version: int
     name: str  # the engine's weight version
     directory: Path
-    sha256: str  # of its weights
+    landing: Landing
     size: int  # bytes of its weights
     canary_ids: list[int]
-    canary: list[float]
     canary_before: list[float] | None
+    canary: "Future[list[float]]" = field(default_factory=Future)
 
     def recognise(self, policy: Policy) -> None:
-        """Compute the canary, once: while engines prepare there is time for it."""
-        if not self.canary:
-            self.canary.extend(policy.prompt_logprobs(self.canary_ids))
+        """Compute the canary, once: while engines swap there is time for it."""
+        if not self.canary.done():
+            self.canary.set_result(policy.prompt_logprobs(self.canary_ids))
+
+    def write(self, weights: Mapping[str, Tensor], smallest_shard: int | None) -> None:
+        """In files of at least so many bytes; None: in one file. Raises OSError; then nobody waits for more of it."""
+        whole = False
+        try:
+            limit = None if smallest_shard is None else shard_bytes(self.size, smallest_shard)
+            write_weights(weights, limit, self.landing.place, self.landing.land)
+            whole = True
+        finally:
+            self.landing.end(whole)
 
     @property
     def weights(self) -> Path:
-        """The one safetensors file."""
-        return self.directory / WEIGHTS_FILE
+        """The one file, where it was written as one."""
+        return self.landing.place / WEIGHTS_FILE
 
     @property
     def phase_seconds(self) -> float:
@@ -46,19 +62,27 @@ class Release:
         return PHASE_SECONDS + math.ceil(self.size / SLOWEST_BYTES_PER_SECOND)
 
 
-def write_release(
-    policy: Policy, version: int, job_id: str, data_root: Path, base: Path, before: Release | None
-) -> Release:
-    """Write the weights of a policy as the next version. Raises OSError."""
+@contextmanager
+def new_release(
+    policy: Policy,
+    weights: Mapping[str, Tensor],
+    version: int,
+    job_id: str,
+    data_root: Path,
+    base: Path,
+    before: Release | None,
+) -> Iterator[Release]:
+    """The next version, to be written inside; on leaving it lies whole in its directory. Raises OSError."""
     directory = policy_directory(data_root, job_id, version).absolute()
-    sha256 = write_policy(policy, base, directory)
-    return Release(
-        version=version,
-        name=engine_version(job_id, version),
-        directory=directory,
-        sha256=sha256,
-        size=(directory / WEIGHTS_FILE).stat().st_size,
-        canary_ids=canary_ids(policy.vocab_size),
-        canary=[],
-        canary_before=before.canary if before else None,
-    )
+    with whole_policy(base, directory) as (place, digests):
+        release = Release(
+            version=version,
+            name=engine_version(job_id, version),
+            directory=directory,
+            landing=Landing(place, digests),
+            size=size_of(weights),
+            canary_ids=canary_ids(policy.vocab_size),
+            canary_before=before.canary.result() if before else None,
+        )
+        yield release
+    release.landing.place = directory

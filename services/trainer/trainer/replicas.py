@@ -90,13 +90,13 @@ def on_all(
     check: Callable[[], None],
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Outcome[Result]:
-    """Do it on all at once, and `meanwhile` in this thread. One that is not done in `seconds` has failed.
+    """Do it on all at once, and `meanwhile` in this thread. One that is not done `seconds` after that has failed.
 
     Raises what `check` and `meanwhile` raise, and OSError.
     """
     futures = {replica: replica.submit(bound(work, replica)) for replica in replicas}
-    deadline = time.monotonic() + seconds
     meanwhile()
+    deadline = time.monotonic() + seconds
     unfinished = set(futures.values())
     while unfinished and (left := deadline - time.monotonic()) > 0:
         unfinished = wait(unfinished, timeout=min(left, CHECK_SECONDS)).not_done
@@ -137,7 +137,16 @@ def swap(engine: Engine, route: WeightRoute, release: Release, tolerance: float)
     if identity.weight_version != release.name:
         raise EngineError(f"{engine.url} answered success but serves {identity.weight_version}, not {release.name}")
     found = engine.prompt_logprobs(release.canary_ids, release.phase_seconds)
-    complaint = complaint_about(found, release.canary, release.canary_before, tolerance)
+    expected = expected_of(release)
+    complaint = complaint_about(found, expected, release.canary_before, tolerance)
     if complaint is not None:
         raise EngineError(f"{engine.url} says it serves {release.name}, but {complaint}")
-    return Proof(identity, release.version, largest_gap(found, release.canary))
+    return Proof(identity, release.version, largest_gap(found, expected))
+
+
+def expected_of(release: Release) -> list[float]:
+    """The canary as the trainer computes it. Raises EngineError when it does not in time."""
+    try:
+        return release.canary.result(release.phase_seconds)
+    except TimeoutError:
+        raise EngineError(f"the trainer did not compute the canary of {release.name}: nothing is proved") from None

@@ -7,10 +7,18 @@ from trainer.release import Release
 
 
 class WeightRoute(Protocol):
-    """All but `close` run in the thread of their engine and raise EngineError; RouteMissing ends a job at its start."""
+    """All but `close` run in the thread of their engine and raise EngineError; RouteMissing ends a job at its start.
+
+    `smallest_shard`: bytes of the files that a release is cut into, at least; None: the route wants one file.
+    """
+
+    smallest_shard: int | None
 
     def prepare(self, engine: Engine, release: Release) -> None:
-        """Give the engine what the swap needs, and check it. Nothing that is served changes."""
+        """Give the engine what the swap needs, and check it. Nothing that is served changes.
+
+        Called when the release begins to be written: `release.landing` tells what is there.
+        """
 
     def swap(self, engine: Engine, release: Release) -> None:
         """Let the engine serve it. Called while its generation is paused; it was prepared before."""

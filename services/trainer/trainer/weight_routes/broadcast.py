@@ -20,6 +20,7 @@ class Broadcast:
     def __init__(self, address: str, backend: Backend) -> None:
         self.address = address
         self.backend: Backend = backend
+        self.smallest_shard: int | None = None
         self.groups: dict[str, Group] = {}
         self.numbers = itertools.count()
         self.prefix = f"socratic-{secrets.token_hex(4)}"

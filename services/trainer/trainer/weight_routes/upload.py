@@ -8,11 +8,13 @@ class Upload:
     """Remembers where each engine keeps what it was sent."""
 
     def __init__(self) -> None:
+        self.smallest_shard: int | None = None
         self.places: dict[tuple[str, str], str] = {}
 
     def prepare(self, engine: Engine, release: Release) -> None:
-        """Send the file; the engine checks its SHA-256 and reads it. Raises RouteMissing for an engine like SGLang."""
-        place = engine.upload(release.weights, release.name, release.sha256, release.phase_seconds)
+        """Send the file; the engine checks it and reads it. Raises RouteMissing for an engine like SGLang."""
+        digest = release.landing.wait(release.phase_seconds)[release.weights.name]
+        place = engine.upload(release.weights, release.name, digest, release.phase_seconds)
         self.places = {key: value for key, value in self.places.items() if key[0] != engine.url}
         self.places[engine.url, release.name] = place
 

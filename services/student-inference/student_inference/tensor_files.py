@@ -1,0 +1,148 @@
+"""Safetensors files, read straight into the memory from which their tensors will be served.
+
+Each piece is read, hashed and checked while it is in the processor's cache: the memory is passed over once, and what
+was hashed is what will be served. Read, not mapped: a file that is cut short under a mapping ends the process.
+The format: https://huggingface.co/docs/safetensors (header length, JSON header, tensors in the order of their offsets).
+"""
+
+import os
+from collections.abc import Callable
+from io import FileIO
+from math import prod
+from pathlib import Path
+
+import msgspec
+import torch
+import xxhash
+from torch import Tensor
+
+from student_inference.config import ModelError
+from student_inference.weights import Place
+
+# Stays in the second-level cache of one core.
+PIECE_BYTES = 2**20
+LENGTH_BYTES = 8
+# The bound of the safetensors library.
+LONGEST_HEADER_BYTES = 100_000_000
+METADATA = "__metadata__"
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+
+Stamp = tuple[int, int, int, int]
+"""Device, inode, time of the last change, size: another one whenever a file is replaced or written to."""
+PlaceOf = Callable[[str, tuple[int, ...]], Place | None]
+"""Where a tensor of this name and shape belongs; None: nowhere. Raises ModelError for one that must not be there."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What the header says of one tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data_offsets: tuple[int, int]
+
+
+class Source:
+    """A file that is read once, from its beginning to its end. Raises ModelError when it ends too early."""
+
+    def __init__(self, file: FileIO, hashed: bool) -> None:
+        self.file = file
+        self.digest = xxhash.xxh3_128() if hashed else None
+
+    def fill(self, room: memoryview) -> None:
+        """The next bytes, as many as there is room for."""
+        rest = room
+        while len(rest):
+            count = self.file.readinto(rest)
+            if not count:
+                raise ModelError(f"corrupt safetensors file: it ends {len(rest)} bytes too early")
+            rest = rest[count:]
+        if self.digest is not None:
+            self.digest.update(room)
+
+    def take(self, length: int) -> bytes:
+        """The next bytes."""
+        room = bytearray(length)
+        self.fill(memoryview(room))
+        return bytes(room)
+
+
+def read_file(path: Path, place_of: PlaceOf, checksum: str | None = None) -> Stamp:
+    """Copy every tensor to its place. `checksum`: XXH3-128 of the whole file, in hexadecimal; None: unchecked.
+
+    Raises ModelError for a file that is missing, corrupt or not as the checksum promises, and for values that are not
+    finite; what lies in the places is of no use then.
+    """
+    try:
+        with FileIO(path) as file:
+            source, stamp = Source(file, checksum is not None), stamp_of(os.fstat(file.fileno()))
+            for name, entry in read_header(source, stamp[-1]).items():
+                read_tensor(source, name, entry, place_of(name, entry.shape))
+    except OSError as error:
+        raise ModelError(f"{path}: missing shard or unreadable ({error.strerror})") from error
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
+    if source.digest is not None and source.digest.hexdigest() != checksum:
+        raise ModelError(f"{path}: its XXH3-128 is {source.digest.hexdigest()}, not the expected one; write it again")
+    return stamp
+
+
+def stamp_of(state: os.stat_result) -> Stamp:
+    return state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size
+
+
+def read_header(source: Source, size: int) -> dict[str, Entry]:
+    """Names and entries in the order of the data, which fills the file without a gap."""
+    length = int.from_bytes(source.take(LENGTH_BYTES), "little")
+    if length > min(LONGEST_HEADER_BYTES, size - LENGTH_BYTES):
+        raise ModelError(f"corrupt safetensors file: a header of {length} bytes")
+    try:
+        parts = msgspec.json.decode(source.take(length), type=dict[str, msgspec.Raw])
+        entries = {name: msgspec.json.decode(raw, type=Entry) for name, raw in parts.items() if name != METADATA}
+    except msgspec.DecodeError as error:
+        raise ModelError(f"corrupt safetensors file: its header is {error}") from error
+    ordered = dict(sorted(entries.items(), key=lambda item: item[1].data_offsets))
+    end = 0
+    for name, entry in ordered.items():
+        if entry.data_offsets != (end, end := end + bytes_in(name, entry)):
+            raise ModelError(f"corrupt safetensors file: the offsets of {name!r} are {list(entry.data_offsets)}")
+    if LENGTH_BYTES + length + end != size:
+        raise ModelError(f"corrupt safetensors file: {size} bytes instead of {LENGTH_BYTES + length + end}")
+    return ordered
+
+
+def bytes_in(name: str, entry: Entry) -> int:
+    if entry.dtype not in DTYPES or any(side < 0 for side in entry.shape):
+        raise ModelError(f"{name}: dtype {entry.dtype}, shape {list(entry.shape)}: not one of {', '.join(DTYPES)}")
+    return prod(entry.shape) * DTYPES[entry.dtype].itemsize
+
+
+def read_tensor(source: Source, name: str, entry: Entry, place: Place | None) -> None:
+    """Into its place; one that has none is read all the same, for the digest."""
+    dtype, count = DTYPES[entry.dtype], prod(entry.shape)
+    if place is None:
+        read_numbers(source, name, dtype, torch.empty(count, dtype=dtype))
+    elif place[0].is_contiguous() and place[0].numel() == count:
+        read_numbers(source, name, dtype, place[0].view(-1))
+    else:
+        beside = torch.empty(count, dtype=place[0].dtype)
+        read_numbers(source, name, dtype, beside)
+        place[0].copy_(beside.view(place[1]))
+
+
+def read_numbers(source: Source, name: str, dtype: torch.dtype, into: Tensor) -> None:
+    """Fill a flat tensor piece by piece, from a file of this dtype."""
+    step = PIECE_BYTES // dtype.itemsize
+    beside = None if into.dtype == dtype else torch.empty(min(step, len(into)), dtype=dtype)
+    for part in torch.split(into, step):
+        piece = part if beside is None else beside[: len(part)]
+        source.fill(piece.view(torch.uint8).numpy().data)
+        check_finite(name, piece)
+        if beside is not None:
+            part.copy_(piece)
+
+
+def check_finite(name: str, tensor: Tensor) -> None:
+    """Raises ModelError unless all values are finite."""
+    # One pass decides nearly always: a sum of finite values is finite unless it overflows.
+    if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
+        raise ModelError(f"{name}: holds NaN or infinite values")
