@@ -1,9 +1,10 @@
 """Episodes per second of one rollout worker against plain aiohttp that makes the same calls to the same stub.
 
 An episode here is three calls (an answer, guidance, another answer); the stub has them ready. The worker is the real
-process: chunks from Celery, tokens, log-probabilities and versions checked, answers verified in a process of their
-own, episodes appended to Redis once. The ceiling posts bodies of the same size from one process and reads the answers,
-nothing else. Both sides alternate. Left out: an engine's and a teacher's time, which are what a real run waits for.
+process: chunks from Celery, tokens, log-probabilities and versions checked, answers verified in processes of their
+own, episodes appended to Redis once; a question has a group of 8 episodes. The ceiling posts bodies of the same size
+from one process on the same event loop (uvloop) and reads the answers, nothing else. Both sides open their connections
+before they are timed, and alternate. Left out: an engine's and a teacher's time, which are what a real run waits for.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import time
 import aiohttp
 import psutil  # type: ignore[import-untyped]
 import redis
+import uvloop
 from contracts import keys
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest, ManifestEntry, chunk_count, encode_manifest, episode_id
@@ -22,7 +24,7 @@ from contracts.rotation import Standing
 from orchestrator.rollout.dispatch import ChunkSender
 from rollout_stage import STUDENT, Stage, show, stage, stop
 
-JOB, GOAL, QUESTIONS = "job-1", 0.6, 2000
+JOB, GOAL, QUESTIONS, GROUP = "job-1", 0.6, 2000, 8
 FEWEST_EPISODES, WAVES = 512, 2
 DONE_SECONDS, POLL_SECONDS = 240.0, 0.01
 SPEC = JobSpec.model_validate(
@@ -65,7 +67,10 @@ class Board:
 def batch(step: int, episodes: int) -> Manifest:
     entries = []
     for index in range(episodes):
-        question, sample = f"materials-train-{index % QUESTIONS}", index // QUESTIONS
+        question, sample = (
+            f"materials-train-{index // GROUP % QUESTIONS}",
+            index // (GROUP * QUESTIONS) * GROUP + index % GROUP,
+        )
         name = episode_id(JOB, "train", step, question, sample)
         entries.append(ManifestEntry(episode_id=name, question_id=question, sample=sample, seed=index))
     return Manifest(job_id=JOB, purpose="train", step=step, policy_version=0, entries=entries)
@@ -75,7 +80,7 @@ async def ceiling(stub_url: str, in_flight: int, episodes: int) -> float:
     """The same calls with nothing around them; seconds."""
     sampling = {"max_new_tokens": 64, "temperature": 1.0, "sampling_seed": 1}
     generate = json.dumps({"input_ids": [7] * 40, "sampling_params": sampling, "return_logprob": True}).encode()
-    guidance = b"g" * 1800  # a GuidanceRequest of this task
+    guidance = b"g" * 1100  # as long as a GuidanceRequest of this task
     slots = asyncio.Semaphore(in_flight)
 
     async def episode(session: aiohttp.ClientSession) -> None:
@@ -85,6 +90,7 @@ async def ceiling(stub_url: str, in_flight: int, episodes: int) -> float:
                     json.loads(await answer.read())
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await asyncio.gather(*[episode(session) for _ in range(in_flight)])
         started = time.perf_counter()
         await asyncio.gather(*[episode(session) for _ in range(episodes)])
         return time.perf_counter() - started
@@ -99,11 +105,11 @@ def measure(running: Stage, in_flight: int, rounds: int) -> float:
     board = Board(running.redis_url, running.stub_url)
     process = running.worker(in_flight)
     try:
-        board.roll_out(1, FEWEST_EPISODES)  # loads the job, opens the connections
+        board.roll_out(1, episodes)  # loads the job, opens the connections
         idle = psutil.Process(process.pid).memory_info().rss
         ours, theirs = [], []
         for number in range(rounds):
-            theirs.append(episodes / asyncio.run(ceiling(running.stub_url, in_flight, episodes)))
+            theirs.append(episodes / uvloop.run(ceiling(running.stub_url, in_flight, episodes)))
             ours.append(episodes / board.roll_out(2 + number, episodes))
         grown = psutil.Process(process.pid).memory_info().rss - idle
     finally:

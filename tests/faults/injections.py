@@ -226,7 +226,7 @@ def delivered_twice(target: Target) -> Iterator[None]:
 def poison(target: Target) -> Iterator[None]:
     """A broken worker delivers bytes that are no episode, in the place of the next episode that is awaited."""
     with target.system.redis() as store:
-        append = store.register_script(scripts.APPEND_EPISODE)
+        append = store.register_script(scripts.APPEND_EPISODES)
         step = open_step(target)
         until(lambda: bool(store.exists(keys.manifest(target.job_id, "train", step))), PAUSE_SECONDS)
         manifest = decode_manifest(store.get(keys.manifest(target.job_id, "train", step)))

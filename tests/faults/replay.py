@@ -49,7 +49,7 @@ def copy_job(broken: "redis.Redis", data_root: Path, job_id: str, spec: JobSpec,
     """The job as if it had just begun to run, with every episode that the broken run trained on already there."""
     fresh.flushdb()
     fresh.hset(keys.job(job_id), mapping={"spec": spec.model_dump_json(), "status": "running"})
-    append = fresh.register_script(scripts.APPEND_EPISODE)
+    append = fresh.register_script(scripts.APPEND_EPISODES)
     for manifest in manifests_of(broken, job_id, spec.training.steps):
         fresh.set(keys.manifest(job_id, "train", manifest.step), encode_manifest(manifest))
         for episode in read_batch(data_root, job_id, manifest.step):

@@ -3,13 +3,21 @@
 They are text, so that this package needs no Redis client.
 """
 
-# KEYS: index, stream. ARGV: episode id, field, payload. Returns the entry id, new or old: appending twice appends once.
-APPEND_EPISODE = """
-local known = redis.call('HGET', KEYS[1], ARGV[1])
-if known then return {known, 0} end
-local entry = redis.call('XADD', KEYS[2], '*', ARGV[2], ARGV[3])
-redis.call('HSET', KEYS[1], ARGV[1], entry)
-return {entry, 1}
+# KEYS: index, stream. ARGV: episode id, field, payload, of each episode of one step. Returns for each its entry id, new
+# or old, and 1 when it is new: appending twice appends once.
+APPEND_EPISODES = """
+local answer = {}
+for i = 1, #ARGV, 3 do
+  local entry = redis.call('HGET', KEYS[1], ARGV[i])
+  local new = not entry
+  if new then
+    entry = redis.call('XADD', KEYS[2], '*', ARGV[i + 1], ARGV[i + 2])
+    redis.call('HSET', KEYS[1], ARGV[i], entry)
+  end
+  answer[#answer + 1] = entry
+  answer[#answer + 1] = new and 1 or 0
+end
+return answer
 """
 
 # KEYS: job, events. ARGV: target status, allowed sources (comma separated), time, event payload, reason (JSON or ''),

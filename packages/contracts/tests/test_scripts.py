@@ -6,7 +6,7 @@ import pytest
 import redis
 from contracts import keys
 from contracts.events import StatusChanged, encode_event
-from contracts.scripts import APPEND_EPISODE, TRANSITION
+from contracts.scripts import APPEND_EPISODES, TRANSITION
 from contracts.statuses import JobStatus, sources_of
 
 JOB = "job-1"
@@ -19,7 +19,7 @@ def store(redis_url: str) -> redis.Redis:
 
 def append(store: redis.Redis, episode_id: str, payload: str) -> list[object]:
     names = [keys.index(JOB, "train", 1), keys.stream(JOB, "train")]
-    answer: list[object] = store.eval(APPEND_EPISODE, 2, *names, episode_id, keys.EPISODE_FIELD, payload)
+    answer: list[object] = store.eval(APPEND_EPISODES, 2, *names, episode_id, keys.EPISODE_FIELD, payload)
     return answer
 
 

@@ -17,7 +17,7 @@ task = create_task("addition", {"largest": 3}, [])
 print(len(task.train_questions()), len(task.test_questions()), task.messages(task.test_questions()[1])[0]["content"])
 """
 REQUEST = {
-    "task": {"name": "addition", "options": {}, "data_roots": []},
+    "task": json.dumps({"name": "addition"}),
     "question": {"id": "2+3", "domain": "sums", "text": "What is 2 + 3?", "answer": "5"},
 }
 

@@ -1,6 +1,7 @@
 """Manifests and the episodes that arrived for them, read from Redis."""
 
 from collections.abc import AsyncIterator, Iterable
+from functools import lru_cache
 
 from contracts import keys
 from contracts.credit import EpisodeCredit, decode_credit
@@ -13,6 +14,8 @@ Entry = tuple[bytes, dict[bytes, bytes]]
 
 # Episodes are a few kilobytes each: a page of this size stays well below a megabyte.
 SCAN_EPISODES = 100
+# The batches that a job may have open at once, and an evaluation.
+KEPT_MANIFESTS = 8
 
 
 class Batches:
@@ -24,7 +27,7 @@ class Batches:
     async def manifest(self, job_id: str, purpose: Purpose, step: int) -> Manifest | None:
         """The frozen manifest, or None when it was not opened yet."""
         data = await self.redis.get(keys.manifest(job_id, purpose, step))
-        return decode_manifest(data) if data else None
+        return decoded(data) if data else None
 
     async def arrived(self, job_id: str, purpose: Purpose, step: int) -> int:
         """How many episodes of the step are in the stream."""
@@ -96,6 +99,12 @@ class Batches:
             for entry_id in entry_ids:
                 pipe.xrange(stream, entry_id, entry_id)
             return [page[0] for page in await pipe.execute() if page]
+
+
+@lru_cache(KEPT_MANIFESTS)
+def decoded(data: bytes) -> Manifest:
+    """Every chunk of a batch reads the same manifest of up to thousands of entries."""
+    return decode_manifest(data)
 
 
 def entry_order(entry_id: bytes) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from contracts import keys
 from contracts.episodes import Attempt, Episode, Failure, VersionSpan, encode_episode
 from contracts.jobs import JobSpec
 from contracts.manifests import ManifestEntry, decode_manifest
-from contracts.scripts import APPEND_EPISODE
+from contracts.scripts import APPEND_EPISODES
 from orchestrator.app import build_app
 from orchestrator.settings import OrchestratorSettings
 from pytest_httpserver import HTTPServer
@@ -212,7 +212,7 @@ class Players:
         self, job_id: str, purpose: Any, step: int, answers: list[float] | None = None, limit: int | None = None
     ) -> None:
         """A worker appends (the first `limit`) episodes of a manifest."""
-        append = self.client.register_script(APPEND_EPISODE)
+        append = self.client.register_script(APPEND_EPISODES)
         for entry in self.manifest(job_id, purpose, step).entries[:limit]:
             episode = played_episode(job_id, purpose, step, entry, [1.0] if answers is None else answers)
             names = [keys.index(job_id, purpose, step), keys.stream(job_id, purpose)]

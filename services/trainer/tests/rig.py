@@ -57,7 +57,7 @@ def append(client: "redis.Redis", episodes: Iterable[Episode], shuffle_seed: int
     items = list(episodes)
     if shuffle_seed is not None:
         random.Random(shuffle_seed).shuffle(items)
-    script = client.register_script(scripts.APPEND_EPISODE)
+    script = client.register_script(scripts.APPEND_EPISODES)
     for item in items:
         places = [keys.index(item.job_id, "train", item.step), keys.stream(item.job_id, "train")]
         script(places, [item.episode_id, keys.EPISODE_FIELD, encode_episode(item)])

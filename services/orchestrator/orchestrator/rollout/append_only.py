@@ -31,21 +31,26 @@ def assistant(content: str) -> Message:
 
 def end_of_turn(render: Render) -> str:
     """What the template writes behind an answer that nothing follows. Raises NotAppendOnly."""
-    prompt = [user("question")]
-    return _rest("plain text", render([*prompt, assistant(ANSWER)], False), render(prompt, True) + ANSWER)
+    return _rest("plain text", render([user("question"), assistant(ANSWER)], False), answered(render))
 
 
-def user_turn(render: Render, text: str) -> str:
-    """What follows an answer: its end of turn, the user turn with `text`, the opening of the next answer."""
-    prompt = [user("question")]
-    grown = render([*prompt, assistant(ANSWER), user(text)], True)
-    return _rest("plain text", grown, render(prompt, True) + ANSWER)
+def answered(render: Render) -> str:
+    """A dialogue up to the end of its first answer, which `user_turn` continues."""
+    return render([user("question")], True) + ANSWER
+
+
+def user_turn(render: Render, text: str, start: str) -> str:
+    """What follows an answer: its end of turn, the user turn with `text`, the opening of the next answer.
+
+    start: what `answered` gives.
+    """
+    return _rest("plain text", render([user("question"), assistant(ANSWER), user(text)], True), start)
 
 
 def prove_append_only(render: Render) -> None:
     """Raises NotAppendOnly for the first probe whose dialogue is not a prefix of its continuation, or whose answer
     changes how the template continues."""
-    turn = user_turn(render, GUIDANCE)
+    turn = user_turn(render, GUIDANCE, answered(render))
     for dialogue in _openings(render):
         opened = render(dialogue, True)
         for name, answer in PROBES.items():

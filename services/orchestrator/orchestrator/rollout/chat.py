@@ -1,12 +1,13 @@
 """The student's dialogue as token ids: the prompt is rendered once, then the sequence only grows (invariant 4)."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from contracts.errors import Problem, invalid
 from jinja2.exceptions import TemplateError
 
-from orchestrator.rollout.append_only import Message, NotAppendOnly, end_of_turn, prove_append_only, user_turn
+from orchestrator.rollout.append_only import Message, NotAppendOnly, answered, end_of_turn, prove_append_only, user_turn
 from orchestrator.rollout.control_tokens import ControlTokens
 from orchestrator.rollout.student_files import read_student
 
@@ -45,7 +46,7 @@ class StudentChat:
         """
         hidden = [{**message, "content": self.control.hide(message["content"])} for message in messages]
         try:
-            return self.control.encode(render(self.tokenizer, hidden, True))
+            return self.control.encode(self.render(hidden, True))
         except ValueError as error:
             raise invalid(FIELD, f"its chat template refuses the task's messages: {error}") from error
 
@@ -54,9 +55,18 @@ class StudentChat:
 
         ended: the student sampled `end_of_turn_id` last; False adds the whole end of turn (the answer was cut).
         """
-        turn = user_turn(lambda messages, opens: render(self.tokenizer, messages, opens), self.control.hide(text))
+        turn = user_turn(self.render, self.control.hide(text), self.answered)
         ids = self.control.encode(turn)
         return ids[ids.index(self.end_of_turn_id) + 1 :] if ended else ids
+
+    @cached_property
+    def answered(self) -> str:
+        """What every user turn is cut off from."""
+        return answered(self.render)
+
+    def render(self, messages: list[Message], opens: bool) -> str:
+        """The chat as text. Raises ValueError when the template refuses."""
+        return render(self.tokenizer, messages, opens)
 
     def text_of(self, token_ids: list[int]) -> str:
         """What the student said, without control tokens: the text that is verified."""

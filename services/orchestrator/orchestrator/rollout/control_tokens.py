@@ -1,12 +1,16 @@
 """Keeps control tokens out of text that others wrote: guidance that says `<|im_end|>` must not end the turn."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
+
+from orchestrator.rollout.append_only import PROBES
 
 # A Unicode noncharacter: never part of exchanged text, and no tokenizer's control token.
 MARK = "\ufdd0"
 HIDDEN = re.compile(f"{MARK}([0-9a-fA-F]*){MARK}")
+
+Encode = Callable[[str], list[int]]
 
 
 class ControlTokens:
@@ -16,8 +20,8 @@ class ControlTokens:
     """
 
     def __init__(self, tokenizer: Any, plain_tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        self.plain_tokenizer = plain_tokenizer
+        self._encode = encoder(tokenizer)
+        self._encode_plain = encoder(plain_tokenizer)
         self.ids = control_ids(tokenizer)
         names = [tokenizer.convert_ids_to_tokens(token_id) for token_id in self.ids]
         longest_first = sorted([*names, MARK], key=len, reverse=True)
@@ -32,18 +36,38 @@ class ControlTokens:
         pieces = HIDDEN.split(rendered)
         ids: list[int] = []
         for index, piece in enumerate(pieces):
-            ids.extend(self._plain(bytes.fromhex(piece).decode()) if index % 2 else self._encode(piece))
+            if index % 2:
+                ids.extend(self._plain(bytes.fromhex(piece).decode()))
+            elif piece:
+                ids.extend(self._encode(piece))
         return ids
 
-    def _encode(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False)) if text else []
-
     def _plain(self, text: str) -> list[int]:
-        ids = list(self.plain_tokenizer.encode(text, add_special_tokens=False))
+        ids = self._encode_plain(text)
         if not self.ids.isdisjoint(ids):
             # A word-level vocabulary finds the control token as a word; apart, its characters are not that word.
-            ids = list(self.plain_tokenizer.encode(" ".join(text), add_special_tokens=False))
+            ids = self._encode_plain(" ".join(text))
         return without(ids, self.ids)
+
+
+def encoder(tokenizer: Any) -> Encode:
+    """Text to token ids, without added control tokens.
+
+    transformers hands even one text to a pool of threads, which takes longer than the encoding: where the tokenizer
+    below it gives the same tokens, it is asked directly.
+    """
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False))
+
+    def encode_directly(text: str) -> list[int]:
+        return list(tokenizer.backend_tokenizer.encode(text, add_special_tokens=False).ids)
+
+    names = [tokenizer.convert_ids_to_tokens(token_id) for token_id in control_ids(tokenizer)]
+    probes = [*PROBES.values(), " ".join(names), "".join(names)]
+    # transformers' call comes first: it sets how the tokenizer below reads control tokens, cuts and pads.
+    expected = [encode(probe) for probe in probes]
+    return encode_directly if tokenizer.is_fast and [encode_directly(one) for one in probes] == expected else encode
 
 
 def control_ids(tokenizer: Any) -> frozenset[int]:

@@ -18,11 +18,11 @@ class Dialogue:
     def __init__(self, plan: Plan, entry: ManifestEntry) -> None:
         self.plan = plan
         self.entry = entry
-        self.question = plan.job.questions[entry.question_id]
-        messages = plan.job.task.messages(self.question)
-        self.turns = [Turn.model_validate(message) for message in messages]
-        self.asked = messages[-1]["content"]
-        self.prompt_ids: Sequence[int] = plan.job.chat.prompt_ids(messages)
+        opening = plan.job.opening(entry.question_id)
+        self.question = opening.question
+        self.turns = [Turn.model_validate(message) for message in opening.messages]
+        self.asked = opening.messages[-1]["content"]
+        self.prompt_ids = opening.prompt_ids
         self.context_ids = list(self.prompt_ids)
         self.attempts: list[Attempt] = []
         self.guidances: list[Guidance] = []

@@ -1,16 +1,20 @@
 """A job as a rollout worker needs it, and what that means for the episodes of one manifest."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from contracts.episodes import Purpose
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest
 from contracts.teachers import TeacherSpec
-from tasks.base import Question, Task
+from tasks.base import Message, Question, Task
 
 from orchestrator.rollout.chat import StudentChat
 from orchestrator.rollout.student import Policy
+
+# More questions than are in flight at once, a few kilobytes each.
+KEPT_OPENINGS = 1024
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,28 @@ class JobContext:
     task: Task
     questions: Mapping[str, Question]
     chat: StudentChat
+    openings: "OrderedDict[str, Opening]" = field(default_factory=OrderedDict)
+
+    def opening(self, question_id: str) -> "Opening":
+        """How the episodes of this question begin; the others of its group find it made. Raises KeyError."""
+        found = self.openings.get(question_id)
+        if found is None:
+            question = self.questions[question_id]
+            messages = self.task.messages(question)
+            found = Opening(question, messages, self.chat.prompt_ids(messages))
+            self.openings[question_id] = found
+            if len(self.openings) > KEPT_OPENINGS:
+                self.openings.popitem(last=False)
+        return found
+
+
+@dataclass(frozen=True)
+class Opening:
+    """A question as the student sees it: chat messages, and the prompt's token ids."""
+
+    question: Question
+    messages: Sequence[Message]
+    prompt_ids: Sequence[int]
 
 
 @dataclass(frozen=True)

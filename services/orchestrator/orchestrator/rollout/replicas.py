@@ -134,6 +134,8 @@ class Replicas:
         """The job's rotation, read at most so long ago (while Redis is away, as it was before); one reading serves
         all who wait for it."""
         view = self.views.setdefault(job_id, View())
+        if time.monotonic() - view.read_at <= age_seconds:
+            return view.rotation
         async with view.reading:
             if time.monotonic() - view.read_at > age_seconds:
                 try:

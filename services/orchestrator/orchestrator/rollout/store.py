@@ -4,17 +4,19 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from contracts import keys
 from contracts.episodes import Episode, Purpose, encode_episode
 from contracts.events import EVENT_FIELD, EpisodeFailed, encode_event
 from contracts.manifests import ManifestEntry
 from contracts.rotation import Rotation, Standing
-from contracts.scripts import APPEND_EPISODE, TRANSITION
+from contracts.scripts import APPEND_EPISODES, TRANSITION
 from contracts.statuses import JobStatus
 from contracts.transitions import pausing
 
 from orchestrator.redis_client import RedisBytes
+from orchestrator.rollout.appending import Appending
 
 # A lost worker's chunk is free again after this; it must outlast a stall of the event loop on a loaded machine.
 LEASE_SECONDS = 6.0
@@ -53,6 +55,7 @@ class RolloutStore:
 
     def __init__(self, redis: RedisBytes) -> None:
         self.redis = redis
+        self.appending = Appending(self.append_all)
 
     async def take(self, chunk: Chunk, holder: str) -> bool:
         """Lease a chunk that nobody works on. `holder` is unique to one run of it."""
@@ -86,15 +89,19 @@ class RolloutStore:
         return [entry for entry, arrived in zip(entries, known, strict=True) if arrived is None]
 
     async def append(self, episode: Episode) -> bool:
-        """Add the episode to its stream; False when it was there already."""
-        index = keys.index(episode.job_id, episode.purpose, episode.step)
-        stream = keys.stream(episode.job_id, episode.purpose)
-        payload = encode_episode(episode)
-        arguments = (episode.episode_id, keys.EPISODE_FIELD, payload)
-        _, new = await self.redis.eval(APPEND_EPISODE, 2, index, stream, *arguments)
+        """Add the episode to its stream, together with others that wait; False when it was there already."""
+        new = await self.appending.append(episode)
         if new and episode.failure is not None:
             await self._tell_failure(episode.job_id, episode.episode_id, episode.failure.code, episode.failure.detail)
-        return bool(new)
+        return new
+
+    async def append_all(self, episodes: Sequence[Episode]) -> list[bool]:
+        """Add episodes of one step to their stream, in one piece; tells for each whether it is new."""
+        first = episodes[0]
+        index, stream = keys.index(first.job_id, first.purpose, first.step), keys.stream(first.job_id, first.purpose)
+        fields = [(one.episode_id, keys.EPISODE_FIELD, encode_episode(one)) for one in episodes]
+        answer = await self.redis.eval(APPEND_EPISODES, 2, index, stream, *chain.from_iterable(fields))
+        return [bool(new) for new in answer[1::2]]
 
     async def rotation(self, job_id: str) -> Rotation:
         """Which engine replicas have proved what, as the trainer recorded it."""

@@ -11,7 +11,7 @@ from contracts.episodes import VersionSpan
 from contracts.policies import engine_version, parse_engine_version
 from pydantic import SecretStr
 
-from orchestrator.rollout.http_client import Reply, post
+from orchestrator.rollout.http_client import Door, Reply
 from orchestrator.rollout.replicas import STALE_POLICY, Replicas
 from orchestrator.rollout.retries import RolloutError, Unavailable, ask_until, seconds_for_a_try
 
@@ -80,9 +80,8 @@ class Student:
     """Client of the engine's replicas."""
 
     def __init__(self, session: aiohttp.ClientSession, replicas: Replicas, key: SecretStr | None = None) -> None:
-        self.session = session
-        self.key = key
         self.replicas = replicas
+        self.doors = {url: Door(session, f"{url}/generate", "engine_unreachable", key) for url in replicas.urls}
 
     async def answer(
         self, context_ids: Sequence[int], sampling: Sampling, policy: Policy, prefix: str, deadline: float
@@ -111,9 +110,7 @@ class Student:
         """One request to one replica. Raises RolloutError."""
         started = time.perf_counter()
         with self.replicas.sending(url):
-            reply = await post(
-                self.session, f"{url}/generate", body, "engine_unreachable", seconds_for_a_try(deadline), self.key
-            )
+            reply = await self.doors[url].post(body, seconds_for_a_try(deadline))
         return read_answer(reply, policy, time.perf_counter() - started)
 
 

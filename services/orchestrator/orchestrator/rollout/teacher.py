@@ -5,7 +5,7 @@ import msgspec
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 from pydantic import SecretStr, ValidationError
 
-from orchestrator.rollout.http_client import Reply, post
+from orchestrator.rollout.http_client import Door, Reply
 from orchestrator.rollout.retries import BudgetExhausted, RolloutError, Unavailable, ask_until, seconds_for_a_try
 
 BUDGET_EXHAUSTED = "budget_exhausted"
@@ -21,9 +21,7 @@ class Teacher:
     """Client of the gateway."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, key: SecretStr | None = None) -> None:
-        self.session = session
-        self.key = key
-        self.url = f"{url.rstrip('/')}/v1/guidance"
+        self.door = Door(session, f"{url.rstrip('/')}/v1/guidance", "gateway_unreachable", key)
 
     async def guide(self, request: GuidanceRequest, deadline: float) -> GuidanceResponse:
         """Guidance on a wrong answer; asks again while the gateway is away or busy, as late as it asks for.
@@ -36,7 +34,7 @@ class Teacher:
         async def ask() -> GuidanceResponse:
             # The gateway gives up by itself at the teacher's deadline; to ask again before may pay twice.
             seconds = max(seconds_for_a_try(deadline), request.teacher.timeout_seconds)
-            return read_guidance(await post(self.session, self.url, body, "gateway_unreachable", seconds, self.key))
+            return read_guidance(await self.door.post(body, seconds))
 
         return await ask_until(deadline, ask)
 

@@ -5,20 +5,19 @@ checked again one by one: the one that it hung on is `unverified`, the others ge
 """
 
 import asyncio
-import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import structlog
 from contracts.episodes import Outcome
 from contracts.jobs import TaskSpec
 from tasks.base import Question
+from tasks.judge import Reply, Request
 
 # A letter is compared in microseconds and a symbolic result in less than a second; this much on a busy machine.
 VERIFY_SECONDS = 10.0
@@ -28,49 +27,50 @@ START_SECONDS = 60.0
 JUDGES = 2
 # One exchange with a judge costs more than many letters; symbolic results must fit into VERIFY_SECONDS together.
 BATCH_ANSWERS = 32
+# Answers that come so soon after one another are checked together; a student needs a hundred times as long for one.
+GATHER_SECONDS = 0.005
 LINE_BYTES = 2**26
 
 log = structlog.get_logger()
+_decoder = msgspec.json.Decoder(list[Reply])
 
 
 @dataclass(frozen=True)
 class Waiting:
-    """An answer whose outcome somebody waits for; `task` is the JSON of its task."""
+    """An answer whose outcome somebody waits for."""
 
-    task: str
-    question_id: str
-    request: dict[str, Any]
+    request: Request
     outcome: "asyncio.Future[Outcome]"
 
-    def settle(self, reply: dict[str, Any]) -> None:
+    def settle(self, reply: Reply) -> None:
         """Tell who waits, if they still do."""
-        if "error" in reply:
-            log.warning("answer_unverified", question_id=self.question_id, cause=reply["error"])
+        if reply.error and self.request.question:
+            log.warning("answer_unverified", question_id=self.request.question.id, cause=reply.error)
         if not self.outcome.done():
-            self.outcome.set_result(reply.get("outcome", "unverified"))
+            self.outcome.set_result(reply.outcome or "unverified")
 
 
 class Judge:
     """One process (`tasks.judge`), started when it is needed and again after it was killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, data_roots: Sequence[Path]) -> None:
+        self.data_roots = data_roots
         self.process: Process | None = None
         self.known: set[str] = set()  # tasks that this process has loaded
 
-    async def ask(self, batch: Sequence[Waiting]) -> list[dict[str, Any]]:
+    async def ask(self, batch: Sequence[Waiting]) -> list[Reply]:
         """A reply to each. Raises TimeoutError when they take too long, ValueError or OSError when the process broke
         off; either ends the process."""
-        tasks = {waiting.task: {"task": waiting.request["task"]} for waiting in batch}
         try:
-            for task in tasks.keys() - self.known:
-                await self.exchange([tasks[task]], START_SECONDS)
+            for task in {waiting.request.task for waiting in batch} - self.known:
+                await self.exchange([Request(task)], START_SECONDS)
                 self.known.add(task)
             return await self.exchange([waiting.request for waiting in batch], VERIFY_SECONDS)
         except (OSError, ValueError, TimeoutError):
             await self.end()
             raise
 
-    async def exchange(self, requests: list[dict[str, Any]], seconds: float) -> list[dict[str, Any]]:
+    async def exchange(self, requests: list[Request], seconds: float) -> list[Reply]:
         """One line to the process and one back."""
         async with asyncio.timeout(seconds):
             process = self.process or await self.start()
@@ -78,12 +78,11 @@ class Judge:
             assert process.stdout is not None
             process.stdin.write(msgspec.json.encode(requests) + b"\n")
             await process.stdin.drain()
-            replies: list[dict[str, Any]] = json.loads(await process.stdout.readline())
-            return replies
+            return _decoder.decode(await process.stdout.readline())
 
     async def start(self) -> Process:
         """Start the process."""
-        command = (sys.executable, "-P", "-m", "tasks.judge")
+        command = (sys.executable, "-P", "-m", "tasks.judge", *map(str, self.data_roots))
         self.process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, limit=LINE_BYTES)
         return self.process
 
@@ -100,17 +99,15 @@ class Verification:
     """The judges of one worker process; made on its event loop."""
 
     def __init__(self, data_roots: Sequence[Path]) -> None:
-        self.data_roots = [str(root) for root in data_roots]
+        # Holds no more answers than there are episodes in flight: each waits for its own.
         self.queue: asyncio.Queue[Waiting] = asyncio.Queue()
-        self.judges = [Judge() for _ in range(JUDGES)]
+        self.judges = [Judge(data_roots) for _ in range(JUDGES)]
         self.sittings = [asyncio.create_task(self._sit(judge)) for judge in self.judges]
 
     async def check(self, spec: TaskSpec, question: Question, answer_text: str) -> Outcome:
         """The outcome of an answer; `unverified` when its check took too long, raised, or ended its process."""
-        task = {"name": spec.name, "options": dict(spec.options), "data_roots": self.data_roots}
-        request = {"task": task, "question": question, "answer_text": answer_text}
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.queue.put_nowait(Waiting(json.dumps(task), question.id, request, outcome))
+        self.queue.put_nowait(Waiting(Request(spec.model_dump_json(), question, answer_text), outcome))
         return await outcome
 
     async def close(self) -> None:
@@ -124,6 +121,7 @@ class Verification:
     async def _sit(self, judge: Judge) -> None:
         while True:
             batch = [await self.queue.get()]
+            await asyncio.sleep(GATHER_SECONDS)
             while len(batch) < BATCH_ANSWERS and not self.queue.empty():
                 batch.append(self.queue.get_nowait())
             await decide(judge, batch)
@@ -136,7 +134,7 @@ async def decide(judge: Judge, batch: Sequence[Waiting]) -> None:
             waiting.settle(reply)
     except (OSError, ValueError, TimeoutError) as error:
         if len(batch) == 1:
-            batch[0].settle({"error": f"the check ended without a verdict ({type(error).__name__})"})
+            batch[0].settle(Reply(error=f"the check ended without a verdict ({type(error).__name__})"))
             return
         for waiting in batch:
             await decide(judge, [waiting])

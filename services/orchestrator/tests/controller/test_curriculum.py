@@ -4,7 +4,7 @@ import pytest
 from contracts import keys
 from contracts.episodes import encode_episode
 from contracts.manifests import ManifestEntry
-from contracts.scripts import APPEND_EPISODE
+from contracts.scripts import APPEND_EPISODES
 from orchestrator.batches import Batches
 from orchestrator.curriculum import Curriculum, solved_questions
 
@@ -37,7 +37,7 @@ def test_a_question_is_solved_when_its_whole_group_is_right_alone(asked):
 def append(store, episode):
     """As a worker does."""
     names = [keys.index("j", "train", episode.step), keys.stream("j", "train")]
-    store.register_script(APPEND_EPISODE)(
+    store.register_script(APPEND_EPISODES)(
         keys=names, args=[episode.episode_id, keys.EPISODE_FIELD, encode_episode(episode)]
     )
 
