@@ -83,7 +83,7 @@ def test_a_study_is_interrupted_resumed_finished_and_reported(study: Command, tm
     before = study.lines()
     assert 1 <= len(before) < 7
 
-    ran, left = counts(study.run("run"))
+    ran, left = counts(study.run("run", "--parallel", "2"))
     # One of the seven is the same work as another and is not run.
     assert (ran, left) == (6 - len(before), 0)
     results = study.lines()
