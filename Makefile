@@ -2,7 +2,7 @@
 export OMP_NUM_THREADS ?= 1
 BIN := .venv/bin
 
-.PHONY: help setup demo test test-browser screenshots test-sglang test-vllm test-compose faults check bench up down base env pin audit study
+.PHONY: help setup demo test test-browser screenshots test-sglang test-vllm test-compose faults fuzz check bench up down base env pin audit study
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ test-sglang: setup  ## the engine contract and a training job against real SGLan
 
 faults: setup  ## the whole fault matrix: over 200 faults into a running system; full disks need root, clocks a C compiler
 	@tools/faults.sh
+
+fuzz: setup  ## schemathesis against a running system, with many examples of every operation; half an hour
+	@$(BIN)/pytest -m fuzz tests/fuzz
 
 test-compose: setup  ## build docker-compose.yml, bring it up, train through restarts and a shutdown (needs Docker)
 	@$(BIN)/pytest -m compose tests/compose

@@ -16,3 +16,9 @@ def materials_stack(home: Path) -> StackRequest:
         student=REPOSITORY / "models/materials-base",
         redis_executable=redis_executable(),
     )
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Of a process that runs."""
+    items = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return dict(item.split("=", 1) for item in items if item)

@@ -17,7 +17,7 @@ from socratic.stack.plan import GATEWAY, ORCHESTRATOR, REDIS, STUDENT, TRAINER, 
 from socratic.stack.process import Child, spawn, start_ticks
 from socratic.stack.state import ProcessState, read_state
 
-from ..stacks import materials_stack
+from ..stacks import environment_of, materials_stack
 from .proxy import Proxy
 from .teacher import Teacher
 
@@ -127,11 +127,6 @@ class System:
         for proxy in self.links.values():
             proxy.close()
         self.teacher.close()
-
-
-def environment_of(pid: int) -> dict[str, str]:
-    items = Path(f"/proc/{pid}/environ").read_text().split("\0")
-    return dict(item.split("=", 1) for item in items if item)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What POST /v1/jobs takes: a whole job, or another one's specification with what differs."""
 
+import json
 from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
@@ -20,7 +21,8 @@ class CloneSpec(Spec):
 
     def spec_from(self, source: JobSpec) -> JobSpec:
         """The specification of the clone. Raises pydantic.ValidationError when the overrides do not fit."""
-        return JobSpec.model_validate(merge_patch(source.model_dump(mode="json", exclude_unset=True), self.overrides))
+        merged = merge_patch(source.model_dump(mode="json", exclude_unset=True), self.overrides)
+        return JobSpec.model_validate_json(json.dumps(merged), strict=True)
 
 
 def kind_of_request(body: Any) -> str:

@@ -1,6 +1,6 @@
 """What a job tells its user: typed, closed, ordered by strictly increasing ids (Redis stream ids)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
@@ -171,7 +171,7 @@ class CheckpointDamaged(Event):
     used: int
 
 
-AnyEvent = Annotated[
+_Kinds = (
     JobCreated
     | StatusChanged
     | ManifestOpened
@@ -189,9 +189,10 @@ AnyEvent = Annotated[
     | ChunkRedispatched
     | TrainerResumed
     | CheckpointCommitted
-    | CheckpointDamaged,
-    Field(discriminator="type"),
-]
+    | CheckpointDamaged
+)
+AnyEvent = Annotated[_Kinds, Field(discriminator="type")]
+EVENT_TYPES: tuple[str, ...] = tuple(kind.model_fields["type"].default for kind in get_args(_Kinds))
 EVENT_FIELD = "event"
 _adapter: TypeAdapter[Any] = TypeAdapter(AnyEvent)
 

@@ -6,13 +6,14 @@ from contextlib import AbstractAsyncContextManager
 from contracts.errors import Problem
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCollector, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from servicekit.guard import Guard
-from servicekit.observation import Observation, problem_response
-from servicekit.openapi import Service, operation_id
+from servicekit.observation import METHODS, Observation, problem_response
+from servicekit.openapi import Service, operation_id, problems
 from servicekit.settings import GuardedSettings
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -36,6 +37,7 @@ def create_service(
     app = Service(title=f"SocraticPO {name}", version="1", lifespan=lifespan, generate_unique_id_function=operation_id)
     ProcessCollector(registry=registry)
     if guard is not None:
+        app.needs_key = bool(guard.access_keys())
         app.add_middleware(Guard, settings=guard, open_paths=open_paths)
     app.add_middleware(Observation, service=name, registry=registry)
     add_problem_handlers(app)
@@ -51,17 +53,20 @@ def operations_router(registry: CollectorRegistry, readiness: Readiness | None) 
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
+        """The process lives."""
         return {"status": "ok"}
 
-    @router.get("/readyz")
+    @router.get("/readyz", responses=problems(503))
     async def readyz() -> Response:
+        """Whether the service can take work; 503 with the reason while it cannot."""
         reason = await readiness() if readiness else None
         if reason is None:
             return JSONResponse({"status": "ready"})
         return problem_response(Problem(503, "not_ready", reason, retry_after=1))
 
-    @router.get("/metrics")
+    @router.get("/metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
+        """Figures for Prometheus."""
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
@@ -83,7 +88,22 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
         code = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}.get(error.status_code, "http_error")
-        return problem_response(Problem(error.status_code, code, str(error.detail)), request)
+        response = problem_response(Problem(error.status_code, code, str(error.detail)), request)
+        response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(sorted(methods_at(request)))
+        return response
+
+
+def methods_at(request: Request) -> set[str]:
+    """What the path of the request can be asked by; Starlette tells only of the first route that it found there."""
+    app: FastAPI = request.app
+    asked = {method: {**request.scope, "method": method} for method in METHODS}
+    return {
+        method
+        for method, scope in asked.items()
+        if any(route.matches(dict(scope))[0] == Match.FULL for route in app.routes)
+    }
 
 
 def field_of(location: Sequence[int | str]) -> str:

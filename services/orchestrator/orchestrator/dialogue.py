@@ -1,11 +1,20 @@
 """An episode for people: its outcome and its dialogue as text. Pure."""
 
-from typing import Any, Literal
-
-from contracts.episodes import Episode, Outcome
+import msgspec
+from contracts.credit import EpisodeCredit
+from contracts.episode_views import (
+    DialogueTurn,
+    EpisodeOutcome,
+    EpisodeSummary,
+    EpisodeView,
+    PromptTurn,
+    QuestionView,
+    StudentTurn,
+    TeacherTurn,
+    TokenText,
+)
+from contracts.episodes import Episode
 from tasks.base import Message, Question
-
-EpisodeOutcome = Outcome | Literal["failed"]
 
 
 def outcome_of(episode: Episode) -> EpisodeOutcome:
@@ -15,43 +24,64 @@ def outcome_of(episode: Episode) -> EpisodeOutcome:
     return episode.attempts[-1].outcome
 
 
-def summary(episode: Episode) -> dict[str, Any]:
+def summary(episode: Episode) -> EpisodeSummary:
     """One line of a list."""
-    return {
-        "object": "episode",
-        "episode_id": episode.episode_id,
-        "purpose": episode.purpose,
-        "step": episode.step,
-        "question_id": episode.question_id,
-        "sample": episode.sample,
+    return EpisodeSummary(
+        episode_id=episode.episode_id,
+        purpose=episode.purpose,
+        step=episode.step,
+        question_id=episode.question_id,
+        sample=episode.sample,
+        outcome=outcome_of(episode),
+        attempts=len(episode.attempts),
+        unassisted=episode.unassisted,
+        guided=episode.guided,
+        failure=episode.failure.detail if episode.failure else None,
+        started_at=episode.started_at,
+        finished_at=episode.finished_at,
+    )
+
+
+def episode_view(
+    question: Question | None,
+    prompt: list[Message],
+    episode: Episode,
+    credit: EpisodeCredit | None = None,
+    tokens: list[list[TokenText]] | None = None,
+) -> EpisodeView:
+    """An episode with what was asked, and with what the trainer made of it."""
+    asked = None
+    if question is not None:
+        asked = QuestionView(
+            id=question.id,
+            domain=question.domain,
+            text=question.text,
+            options=dict(question.options),
+            answer=question.answer,
+        )
+    members = msgspec.to_builtins(episode) | {
         "outcome": outcome_of(episode),
-        "attempts": len(episode.attempts),
-        "unassisted": episode.unassisted,
-        "guided": episode.guided,
-        "failure": episode.failure.detail if episode.failure else None,
-        "started_at": episode.started_at,
-        "finished_at": episode.finished_at,
+        "question": asked,
+        "dialogue": dialogue(prompt, episode),
+        "credit": msgspec.to_builtins(credit),
+        "tokens": tokens,
     }
+    return EpisodeView.model_validate(members)
 
 
-def dialogue(prompt: list[Message], episode: Episode) -> list[dict[str, Any]]:
+def dialogue(prompt: list[Message], episode: Episode) -> list[DialogueTurn]:
     """Every turn in order: the prompt, then attempts and guidance in turn."""
-    turns: list[dict[str, Any]] = [dict(message) for message in prompt]
+    turns: list[DialogueTurn] = [PromptTurn.model_validate(message) for message in prompt]
     for index, attempt in enumerate(episode.attempts):
-        answer = {"role": "assistant", "content": attempt.text, "outcome": attempt.outcome, "reward": attempt.reward}
-        turns.append({**answer, "attempt": index + 1})
+        turns.append(
+            StudentTurn(
+                content=attempt.text,
+                attempt=index + 1,
+                outcome=attempt.outcome,
+                reward=attempt.reward,
+            )
+        )
         if index < len(episode.guidances):
             guidance = episode.guidances[index]
-            turns.append({"role": "user", "content": guidance.text, "provider": guidance.provider})
+            turns.append(TeacherTurn(content=guidance.text, provider=guidance.provider))
     return turns
-
-
-def question_view(question: Question) -> dict[str, Any]:
-    """The question with its right answer."""
-    return {
-        "id": question.id,
-        "domain": question.domain,
-        "text": question.text,
-        "options": question.options,
-        "answer": question.answer,
-    }

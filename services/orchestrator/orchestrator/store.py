@@ -78,6 +78,10 @@ class Store:
         found = await self.redis.zrevrange(keys.jobs(), int(rank) + 1, int(rank) + limit)
         return [job_id.decode() for job_id in found]
 
+    async def knows(self, job_id: str) -> bool:
+        """There is a job of this id."""
+        return await self.redis.zscore(keys.jobs(), job_id) is not None
+
     async def queue(self) -> list[str]:
         """Ids of the queued jobs, next first."""
         return [job.id for job in queue_of(await read_live_jobs(self.redis))]

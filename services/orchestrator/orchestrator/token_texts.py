@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from contracts.episode_views import TokenText
 from contracts.episodes import Episode
 
 from orchestrator.validation.students import find_student
@@ -35,11 +36,11 @@ class TokenTexts:
         self.model_roots = model_roots
         self._kept: OrderedDict[Path, Any] = OrderedDict()
 
-    async def of(self, model: str, episode: Episode) -> list[list[dict[str, Any]]]:
-        """For each attempt its tokens as `{"text", "control"}`. Raises a 422 Problem when the student is gone."""
+    async def of(self, model: str, episode: Episode) -> list[list[TokenText]]:
+        """For each attempt its tokens. Raises a 422 Problem when the student is gone."""
         return await asyncio.to_thread(self._read, model, episode)
 
-    def _read(self, model: str, episode: Episode) -> list[list[dict[str, Any]]]:
+    def _read(self, model: str, episode: Episode) -> list[list[TokenText]]:
         tokenizer = self._tokenizer(find_student(model, self.model_roots))
         control = set(tokenizer.all_special_ids)
 
@@ -49,7 +50,7 @@ class TokenTexts:
 
         return [
             [
-                {"text": text, "control": token_id in control}
+                TokenText(text=text, control=token_id in control)
                 for text, token_id in zip(pieces(decode, attempt.token_ids), attempt.token_ids, strict=True)
             ]
             for attempt in episode.attempts

@@ -1,32 +1,33 @@
 """The attempts of a step: the batch as a grid."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
+from contracts.episode_views import EpisodeAttempts
 from contracts.errors import Problem
 from contracts.views import Page
 from fastapi import APIRouter, Query
 
 from orchestrator.attempts import attempt_rows
-from orchestrator.routes.common import Deps, JobOfPath, Limit, page
+from orchestrator.routes.common import JOB_PROBLEMS, Deps, JobOfPath, Limit, Step, page, unknown_cursor
 
-router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"])
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"], responses=JOB_PROBLEMS)
 
 
 @router.get("/steps/{step}/attempts")
 async def list_attempts(
     row: JobOfPath,
     services: Deps,
-    step: int,
+    step: Step,
     after: Annotated[str | None, Query(description="Episode id: only later entries of the manifest.")] = None,
     limit: Limit = 256,
-) -> Page[dict[str, Any]]:
+) -> Page[EpisodeAttempts]:
     """Every episode of the step in manifest order with the outcome, rewards and advantage of its attempts."""
     manifest = await services.batches.manifest(row.id, "train", step)
     if manifest is None:
         raise Problem(404, "step_not_found", f"Step {step} of job {row.id} was not opened yet.", field="step")
     ids = [entry.episode_id for entry in manifest.entries]
     if after is not None and after not in ids:
-        raise Problem(422, "invalid_request", "after: give the last_id of the page before", field="after")
+        raise unknown_cursor(after)
     start = ids.index(after) + 1 if after else 0
     entries = manifest.entries[start : start + limit + 1]
     wanted = [entry.episode_id for entry in entries]

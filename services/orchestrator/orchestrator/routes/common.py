@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
-import msgspec
 from contracts.errors import Problem
 from contracts.views import Page
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Path, Query, Request
+from servicekit.openapi import problems
 
 from orchestrator.batches import Batches
 from orchestrator.checkpoints import CheckpointShelf
@@ -21,6 +21,12 @@ from orchestrator.validation.validator import Validator
 
 Item = TypeVar("Item")
 Limit = Annotated[int, Query(ge=1, le=1000, description="Largest number of items.")]
+JobId = Annotated[str, Path(description="A job's id.", examples=["job-0123456789ab"])]
+# Steps are counted in 32 bits at most (`training.steps` is a million), and Redis' and the disk's names stay short.
+Step = Annotated[int, Path(ge=0, le=10**9, description="A training step, from 1.", examples=[1])]
+AfterStep = Annotated[int, Query(ge=-1, le=10**9, description="A step: only later ones.")]
+# Of every operation on one job.
+JOB_PROBLEMS = problems(404)
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ def services_of(request: Request) -> Services:
 Deps = Annotated[Services, Depends(services_of)]
 
 
-async def job_of(job_id: str, services: Deps) -> JobRow:
+async def job_of(job_id: JobId, services: Deps) -> JobRow:
     """The job of the path. Raises a 404 Problem."""
     row = await services.store.job(job_id)
     if row is None:
@@ -68,15 +74,7 @@ def page(items: Sequence[Item], ids: Sequence[str], limit: int) -> Page[Item]:
     )
 
 
-def as_integer(after: str | None) -> int:
-    """A step number used as cursor; 422 otherwise."""
-    if after is None:
-        return -1
-    if not after.isdecimal():
-        raise Problem(422, "invalid_request", "after: give the last_id of the page before", field="after")
-    return int(after)
-
-
-def plain(value: Any) -> Any:
-    """A msgspec record as dictionaries and lists."""
-    return msgspec.to_builtins(value)
+def unknown_cursor(after: str) -> Problem:
+    """The 404 of an `after` that no page has given."""
+    detail = f"after: there is no {after[:200]!r} in this list; give the last_id of the page before"
+    return Problem(404, "cursor_not_found", detail, field="after")

@@ -1,36 +1,47 @@
 """Episodes: lists, and one with its whole dialogue."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
+from contracts.episode_views import EpisodeOutcome, EpisodeSummary, EpisodeView
 from contracts.episodes import Episode, Purpose
 from contracts.errors import Problem
 from contracts.trials import EpisodeRequest
 from contracts.views import Page
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Body, Depends, Path, Query
+from servicekit.openapi import problems
+from servicekit.strict import exact_body
 from tasks.base import Message, Question
 
 from orchestrator.batches import Batches
-from orchestrator.dialogue import EpisodeOutcome, dialogue, outcome_of, question_view, summary
+from orchestrator.dialogue import episode_view, outcome_of, summary
 from orchestrator.job_row import JobRow
 from orchestrator.questions import QuestionShelf
-from orchestrator.routes.common import Deps, JobOfPath, job_of, page, plain
+from orchestrator.routes.common import JOB_PROBLEMS, Deps, JobOfPath, job_of, page
+from orchestrator.routes.examples import EPISODE_REQUESTS
 
 # A second or two of reading and decoding.
 MOST_SCANNED = 20_000
+EpisodeId = Annotated[
+    str,
+    Path(
+        description="job/purpose/step/question/sample, as the lists have it.",
+        examples=["job-0123456789ab/train/1/materials-17/0"],
+    ),
+]
 router = APIRouter(prefix="/v1", tags=["episodes"])
 
 
-@router.get("/jobs/{job_id}/episodes")
+@router.get("/jobs/{job_id}/episodes", responses=JOB_PROBLEMS)
 async def list_episodes(
     row: JobOfPath,
     services: Deps,
     purpose: Purpose = "train",
-    step: Annotated[int | None, Query(ge=0)] = None,
+    step: Annotated[int | None, Query(ge=0, le=10**9)] = None,
     outcome: EpisodeOutcome | None = None,
     attempts: Annotated[int | None, Query(ge=0, le=16, description="Only episodes of this many attempts.")] = None,
     after: Annotated[str | None, Query(description="Episode id: only episodes that arrived later.")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-) -> Page[dict[str, Any]]:
+) -> Page[EpisodeSummary]:
     """Episodes in order of arrival, in short. `outcome` is that of the last attempt, or `failed`.
 
     One request looks at MOST_SCANNED episodes at most; where filters leave few of them, a page may have less than
@@ -51,8 +62,10 @@ async def list_episodes(
     return found
 
 
-@router.post("/episodes")
-async def run_episode(request: EpisodeRequest, services: Deps) -> dict[str, Any]:
+@router.post("/episodes", responses=problems(429), dependencies=[Depends(exact_body(EpisodeRequest))])
+async def run_episode(
+    request: Annotated[EpisodeRequest, Body(openapi_examples=EPISODE_REQUESTS)], services: Deps
+) -> EpisodeView:
     """One episode now, on the weights that the engine serves; nothing of it is kept, but its teacher is paid.
 
     An episode that could not be completed is an answer too: outcome `failed`, with its failure.
@@ -61,12 +74,12 @@ async def run_episode(request: EpisodeRequest, services: Deps) -> dict[str, Any]
     return episode_view(trial.question, trial.prompt, trial.episode)
 
 
-@router.get("/episodes/{episode_id:path}")
+@router.get("/episodes/{episode_id:path}", responses=problems(404))
 async def get_episode(
     services: Deps,
-    episode_id: str,
+    episode_id: EpisodeId,
     tokens: Annotated[bool, Query(description="Add the text of every token of the attempts.")] = False,
-) -> dict[str, Any]:
+) -> EpisodeView:
     """One episode: question, dialogue, and every attempt with tokens, log-probabilities, policy versions and credit.
 
     `credit` has the decayed reward and the advantages of each attempt; null until the step is trained.
@@ -75,34 +88,20 @@ async def get_episode(
     entry = await entry_of(services.batches, episode_id)
     episode = await services.batches.episode_at(job_id, purpose, entry)
     row = await job_of(job_id, services)
+    question, prompt = await asked_of(services.shelf, row, episode)
     credits = await services.batches.credits(job_id, step, [episode_id]) if purpose == "train" else {}
-    return {
-        **await whole(services.shelf, row, episode),
-        "credit": plain(credits[episode_id]) if episode_id in credits else None,
-        "tokens": await services.token_texts.of(row.spec.student.model, episode) if tokens else None,
-    }
+    texts = await services.token_texts.of(row.spec.student.model, episode) if tokens else None
+    return episode_view(question, prompt, episode, credits.get(episode_id), texts)
 
 
-async def whole(shelf: QuestionShelf, row: JobRow, episode: Episode) -> dict[str, Any]:
-    """Everything about an episode; without its question where the task's data is gone."""
+async def asked_of(shelf: QuestionShelf, row: JobRow, episode: Episode) -> tuple[Question | None, list[Message]]:
+    """The question and its prompt; nothing where the task's data is gone."""
     try:
         questions = await shelf.of(row.id, row.spec.task)
         question = questions.find(episode.question_id)
     except Problem:
-        question = None
-    prompt = questions.task.messages(question) if question else []
-    return episode_view(question, prompt, episode)
-
-
-def episode_view(question: Question | None, prompt: list[Message], episode: Episode) -> dict[str, Any]:
-    """An episode with what was asked."""
-    return {
-        "object": "episode",
-        "outcome": outcome_of(episode),
-        "question": question_view(question) if question else None,
-        "dialogue": dialogue(prompt, episode),
-        **plain(episode),
-    }
+        return None, []
+    return question, questions.task.messages(question) if question else []
 
 
 async def entry_of(batches: Batches, episode_id: str) -> str:

@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from contracts.events import Event
 from contracts.statuses import TERMINAL
+from contracts.system_views import EventView
 from contracts.views import Page
 from fastapi import APIRouter, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from orchestrator.routes.common import Deps, JobOfPath, Limit, page
+from orchestrator.routes.common import JOB_PROBLEMS, Deps, JobOfPath, Limit, page
 from orchestrator.store import Store, ended
 
 # Event ids are Redis stream ids.
@@ -21,7 +22,7 @@ POLL_SECONDS = 0.2
 # A connection that lives longer is closed; the client comes back with Last-Event-ID and misses nothing.
 STREAM_LIFE_SECONDS = 900.0
 STREAM_BATCH = 200
-router = APIRouter(prefix="/v1/jobs/{job_id}/events", tags=["events"])
+router = APIRouter(prefix="/v1/jobs/{job_id}/events", tags=["events"], responses=JOB_PROBLEMS)
 
 After = Annotated[str | None, Query(pattern=EVENT_ID, description="Event id: only newer events.")]
 
@@ -35,7 +36,7 @@ async def list_events(
     order: Annotated[
         Literal["asc", "desc"], Query(description="`desc`: newest first; `after` goes further back.")
     ] = "asc",
-) -> Page[dict[str, Any]]:
+) -> Page[EventView]:
     """Events, oldest first unless told otherwise."""
     read = services.store.events if order == "asc" else services.store.newest_events
     found = await read(row.id, after, limit + 1)
@@ -52,7 +53,7 @@ async def stream_events(
     """Events as they happen, from the first or behind `Last-Event-ID`; closes after the last one."""
     async for event_id, event in follow(services.store, row.id, last_event_id or after):
         body = event_view(event_id, event)
-        yield ServerSentEvent(id=event_id, event=body["type"], data=body)
+        yield ServerSentEvent(id=event_id, event=body.type, data=body)
 
 
 async def follow(store: Store, job_id: str, after: str | None) -> AsyncIterator[tuple[str, Event]]:
@@ -73,6 +74,6 @@ async def follow(store: Store, job_id: str, after: str | None) -> AsyncIterator[
             await asyncio.sleep(POLL_SECONDS)
 
 
-def event_view(event_id: str, event: Event) -> dict[str, Any]:
+def event_view(event_id: str, event: Event) -> EventView:
     """An event with its id."""
-    return {"id": event_id, **event.model_dump(mode="json")}
+    return EventView(id=event_id, **event.model_dump(mode="json"))
