@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import typer
 
-from socratic.commands import data, episodes, evaluate, jobs, run, stack, teachers
+from socratic.commands import checkpoints, data, episodes, evaluate, figures, jobs, run, stack, teachers
 from socratic.commands.errors import SocraticGroup
 from socratic.settings import ClientSettings
 
@@ -30,6 +30,7 @@ def read_settings(context: typer.Context) -> None:
 
 JOB_COMMANDS: list[Callable[..., None]] = [
     jobs.submit,
+    jobs.clone,
     jobs.jobs,
     jobs.watch,
     jobs.pause,
@@ -37,11 +38,14 @@ JOB_COMMANDS: list[Callable[..., None]] = [
     jobs.cancel,
     jobs.events,
     jobs.tasks,
+    figures.metrics,
+    figures.models,
 ]
 STACK_COMMANDS: list[Callable[..., None]] = [run.demo, run.run, stack.up, stack.down, stack.status]
 app.command("eval")(evaluate.evaluate)
 for command in STACK_COMMANDS + JOB_COMMANDS:
     app.command()(command)
+app.add_typer(checkpoints.app, name="checkpoints")
 app.add_typer(episodes.app, name="episodes")
 app.add_typer(teachers.app, name="teachers")
 app.add_typer(data.app, name="data")

@@ -71,8 +71,11 @@ class Client:
 
     def check(self, spec: JobSpec) -> dict[str, Any]:
         """What the server found out about a job that it would accept; nothing is created (`?dry_run=true`)."""
-        found: dict[str, Any] = self._post("/v1/jobs", spec.model_dump(mode="json"), params={"dry_run": "true"})
-        return found
+        return self._rehearse(spec.model_dump(mode="json"))
+
+    def check_clone(self, source_job_id: str, overrides: dict[str, Any]) -> dict[str, Any]:
+        """The same about the job that `clone` would make."""
+        return self._rehearse({"source_job_id": source_job_id, "overrides": overrides})
 
     def get(self, job_id: str) -> Job:
         """The job as it stands."""
@@ -212,6 +215,10 @@ class Client:
 
     def _post(self, path: str, body: Any = None, **options: Any) -> Any:
         return self._answer(lambda: self._http.post(path, json=body, **options))
+
+    def _rehearse(self, body: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = self._post("/v1/jobs", body, params={"dry_run": "true"})
+        return found
 
     def _answer(self, ask: Callable[[], httpx2.Response]) -> Any:
         try:

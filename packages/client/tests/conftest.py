@@ -4,14 +4,27 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from contracts.jobs import JobSpec
 from contracts.records import AttemptStats, EvaluationRecord, StepRecord
 from contracts.views import Job, Progress
+from socratic.cli import app
+from typer.testing import CliRunner, Result
 
 Script = Callable[[BaseHTTPRequestHandler], None]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command line in an empty directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("SOCRATIC_URL", "SOCRATIC_HOME", "REDIS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda *arguments: CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 import httpx2
 import pytest
 from contracts.errors import Problem, invalid
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, Field
 from servicekit.app import create_service
+from servicekit.strict import exact_body
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
@@ -26,9 +27,14 @@ class Basket(BaseModel):
 def sample_router() -> APIRouter:
     router = APIRouter()
 
-    @router.post("/baskets")
+    @router.post("/baskets", dependencies=[Depends(exact_body(Basket))])
     async def create(basket: Basket) -> int:
         return len(basket.orders)
+
+    @router.get("/v1/baskets", name="v1_baskets")
+    @router.get("/baskets")
+    async def count(at_least: int | None = None) -> int:
+        return at_least or 0
 
     @router.get("/problems/{name}")
     async def fail(name: str) -> None:
@@ -66,12 +72,33 @@ async def test_unknown_paths_and_methods_are_problems(client: httpx2.AsyncClient
     problem_of(await client.delete("/baskets"), 405, "method_not_allowed")
 
 
+async def test_allow_names_every_method_of_the_path(client: httpx2.AsyncClient) -> None:
+    """RFC 9110, 10.2.1: the methods of the resource, though each has a route of its own."""
+    assert (await client.delete("/baskets")).headers["Allow"] == "GET, POST"
+    assert (await client.post("/healthz")).headers["Allow"] == "GET"
+
+
 async def test_bad_input_names_each_field(client: httpx2.AsyncClient) -> None:
     answer = await client.post("/baskets", json={"orders": [{"amount": 0}, {"amount": 1}, {}]})
     body = problem_of(answer, 422, "invalid_request")
     assert isinstance(body["errors"], list)
     assert [error["field"] for error in body["errors"]] == ["orders.0.amount", "orders.2.amount"]
     assert "greater than 0" in str(body["detail"])
+
+
+@pytest.mark.parametrize("amount", ["1", True, 1.5])
+async def test_what_is_no_number_is_not_made_one(client: httpx2.AsyncClient, amount: object) -> None:
+    answer = await client.post("/baskets", json={"orders": [{"amount": amount}]})
+    body = problem_of(answer, 422, "invalid_request")
+    assert isinstance(body["errors"], list)
+    assert [error["field"] for error in body["errors"]] == ["orders.0.amount"]
+
+
+async def test_the_document_says_what_a_service_answers(client: httpx2.AsyncClient) -> None:
+    paths = (await client.get("/openapi.json")).json()["paths"]
+    assert set(paths["/readyz"]["get"]["responses"]) == {"200", "503"}
+    (query,) = paths["/v1/baskets"]["get"]["parameters"]
+    assert query["schema"] == {"type": "integer", "title": "At Least"}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[]", b'"text"'])

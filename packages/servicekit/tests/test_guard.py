@@ -20,9 +20,13 @@ SERVICE_KEY = "a-key-of-all-services"
 def sample_router() -> APIRouter:
     router = APIRouter()
 
-    @router.api_route("/v1/things", methods=["GET", "POST", "PUT"])
+    @router.api_route("/v1/things", methods=["GET", "POST", "PUT"], include_in_schema=False)
     async def things(request: Request) -> dict[str, int]:
         return {"bytes": len(await request.body())}
+
+    @router.put("/v1/one")
+    async def one() -> int:
+        return 1
 
     @router.get("/page/{name}")
     async def page(name: str) -> str:
@@ -70,6 +74,14 @@ def test_without_a_key_only_health_metrics_and_the_pages_are_open(keys_file: Pat
         assert answer.headers["X-Request-ID"]
     for wrong in (bearer(key[:-1]), bearer(digest(key)), {"Authorization": f"Basic {key}"}, bearer("")):
         assert client.get("/v1/things", headers=wrong).json()["code"] == "key_unknown"
+
+
+def test_the_document_asks_for_a_key_where_there_are_keys() -> None:
+    for settings, security in (({}, [{"api_key": []}, {}]), ({"service_key": SERVICE_KEY}, [{"api_key": []}])):
+        document = app_with(**settings).openapi()
+        assert document["components"]["securitySchemes"]["api_key"]["scheme"] == "bearer"
+        assert document["paths"]["/v1/one"]["put"]["security"] == security
+        assert {"401", "403", "500", "503"} <= document["paths"]["/v1/one"]["put"]["responses"].keys()
 
 
 def test_one_key_opens_all_services_to_each_other() -> None:

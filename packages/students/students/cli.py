@@ -21,7 +21,10 @@ Threads = Annotated[int, typer.Option(min=1, help="CPU threads of torch.")]
 
 @make_base.command()
 def materials(out: Out, seed: Seed = 0, threads: Threads = 1) -> None:
-    """The base of the built-in task `materials`: about four minutes on one thread."""
+    """The base of the built-in task `materials`: about four minutes on one thread.
+
+    Example: socratic student make-base materials --out .socratic/students/materials-base --seed 1
+    """
     import torch
     from tasks.materials import MaterialsOptions, MaterialsTask
 
@@ -47,7 +50,10 @@ def sciknoweval(
     steps: Annotated[int, typer.Option(min=1, help="Supervised updates.")] = 400,
     threads: Threads = 1,
 ) -> None:
-    """A base that knows only the form of an answer: about a minute on one thread."""
+    """A base that knows only the form of an answer: about a minute on one thread.
+
+    Example: socratic student make-base sciknoweval --data DATA --domain physics --out .socratic/students/physics-base
+    """
     import torch
 
     from students.architecture import small_qwen3

@@ -9,41 +9,84 @@ from contracts.events import Event
 from contracts.statuses import JobStatus
 from contracts.views import Job
 
+from socratic.client import Client
 from socratic.commands.context import Url, client_of, console, show_rows
 from socratic.commands.errors import JOB_FAILED
 from socratic.commands.live import follow, report_end
 from socratic.jobfile import load_job
+from socratic.overrides import overrides_of
 from socratic.progress import share
 
 JobFile = Annotated[Path, typer.Argument(help="Job file, YAML or JSON; see examples/.")]
 JobId = Annotated[str, typer.Argument(help="A job's id, as `socratic jobs` lists it.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Follow the job to its end.")]
+IdempotencyKey = Annotated[str | None, typer.Option(help="The same key never makes a second job.")]
 
 
 def submit(
     context: typer.Context,
     job_file: JobFile,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, create nothing.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="Follow the job to its end.")] = False,
-    idempotency_key: Annotated[str | None, typer.Option(help="The same key never makes a second job.")] = None,
+    watch: Watch = False,
+    priority: Annotated[
+        int | None, typer.Option(min=-100, max=100, help="Instead of the file's: the highest runs next.")
+    ] = None,
+    idempotency_key: IdempotencyKey = None,
     url: Url = None,
 ) -> None:
     """Submit a job to the running stack; prints its id.
 
     Examples: socratic submit examples/materials.yaml --dry-run · socratic submit examples/materials.yaml --watch
+    · socratic submit urgent.yaml --priority 10
     """
     spec = load_job(job_file)
+    if priority is not None:
+        spec = spec.model_copy(update={"priority": priority})
     with client_of(context, url) as client:
         if dry_run:
-            found = client.check(spec)
-            facts = ", ".join(f"{name} {value}" for name, value in found.items() if type(value) is int)
-            typer.echo(f"{job_file} would be accepted: {facts}")
-            if forecast := found.get("teacher_forecast"):
-                typer.echo(teacher_line(forecast))
-            return
-        job = client.submit(spec, idempotency_key)
-        typer.echo(job.id)
-        if watch and report_end(follow(client, job.id)) != JobStatus.SUCCEEDED:
-            raise typer.Exit(JOB_FAILED)
+            show_findings(str(job_file), client.check(spec))
+        else:
+            show_new(client, client.submit(spec, idempotency_key), watch)
+
+
+def clone(
+    context: typer.Context,
+    job_id: JobId,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="What differs: training.steps=200. As often as you like.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, create nothing.")] = False,
+    watch: Watch = False,
+    idempotency_key: IdempotencyKey = None,
+    url: Url = None,
+) -> None:
+    """Submit a job once more, with what differs; prints the new id. `--set name=null` takes a field's default.
+
+    Example: socratic clone job-0123456789ab --set name=longer --set training.steps=200
+    """
+    overrides = overrides_of(settings or [])
+    with client_of(context, url) as client:
+        if dry_run:
+            show_findings(f"the clone of {job_id}", client.check_clone(job_id, overrides))
+        else:
+            show_new(client, client.clone(job_id, overrides, idempotency_key), watch)
+
+
+def show_findings(what: str, found: Mapping[str, Any]) -> None:
+    """What a dry run tells: figures, what to know of the questions, and what the teacher will cost."""
+    facts = ", ".join(f"{name} {value}" for name, value in found.items() if type(value) is int)
+    typer.echo(f"{what} would be accepted: {facts}")
+    for warning in found.get("warnings", []):
+        typer.echo(f"warning: {warning['text']}")
+    if forecast := found.get("teacher_forecast"):
+        typer.echo(teacher_line(forecast))
+
+
+def show_new(client: Client, job: Job, watch: bool) -> None:
+    """The id alone, for scripts; then the job to its end where that is wanted."""
+    typer.echo(job.id)
+    if watch and report_end(follow(client, job.id)) != JobStatus.SUCCEEDED:
+        raise typer.Exit(JOB_FAILED)
 
 
 def teacher_line(forecast: Mapping[str, Any]) -> str:
@@ -74,7 +117,10 @@ def job_row(job: Job) -> list[str]:
 
 
 def watch(context: typer.Context, job_id: JobId, url: Url = None) -> None:
-    """Follow a job to its end; exit status 1 when it does not succeed. Ctrl-C leaves the job running."""
+    """Follow a job to its end; exit status 1 when it does not succeed. Ctrl-C leaves the job running.
+
+    Example: socratic watch job-0123456789ab
+    """
     with client_of(context, url) as client:
         if report_end(follow(client, job_id)) != JobStatus.SUCCEEDED:
             raise typer.Exit(JOB_FAILED)
@@ -96,7 +142,7 @@ def resume(context: typer.Context, job_id: JobId, url: Url = None) -> None:
 
 
 def cancel(context: typer.Context, job_id: JobId, url: Url = None) -> None:
-    """End a job; its checkpoints and episodes stay."""
+    """End a job; its checkpoints and episodes stay. Example: socratic cancel job-0123456789ab"""
     with client_of(context, url) as client:
         typer.echo(f"{job_id}: {client.cancel(job_id).status}")
 
@@ -126,7 +172,7 @@ def event_line(event: Event) -> str:
 
 
 def tasks(context: typer.Context, url: Url = None) -> None:
-    """List the tasks that a job can name, and their options."""
+    """List the tasks that a job can name, and their options. Example: socratic tasks"""
     with client_of(context, url) as client:
         for task in client.tasks():
             console.print(f"[bold]{task['name']}[/]: {task['summary']}")

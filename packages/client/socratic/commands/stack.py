@@ -80,7 +80,7 @@ def up(
 
 
 def down(context: typer.Context) -> None:
-    """Stop the stack that `socratic up` left running."""
+    """Stop the stack that `socratic up` left running. Example: socratic down"""
     home = settings_of(context).home.resolve()
     state = running_stack(home, with_runs=False)
     if state is None:

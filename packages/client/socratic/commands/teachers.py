@@ -1,4 +1,4 @@
-"""`teachers check`: does every teacher of the gateway's teachers file answer?"""
+"""`teachers list`, and `teachers check`: does every teacher of the gateway's teachers file answer?"""
 
 from typing import Annotated, Any
 
@@ -6,7 +6,7 @@ import httpx2
 import typer
 from contracts.errors import Problem
 
-from socratic.commands.context import settings_of, show_rows
+from socratic.commands.context import Url, client_of, settings_of, show_rows
 from socratic.commands.errors import JOB_FAILED
 from socratic.problems import raise_for_problem, unreachable
 from socratic.stack.control import running_stack
@@ -21,6 +21,23 @@ DETAIL_CHARACTERS = 160
 @app.callback()
 def teachers() -> None:
     """Teachers: who they are and whether they answer."""
+
+
+@app.command("list")
+def list_teachers(context: typer.Context, url: Url = None) -> None:
+    """List the teachers that a job can name, and whether each can be asked. Example: socratic teachers list"""
+    with client_of(context, url) as client:
+        found = client.teachers()
+    rows = [
+        (
+            teacher["name"] or teacher["provider"],
+            teacher["model"] or "-",
+            "available" if teacher["available"] else "not available",
+            teacher["detail"],
+        )
+        for teacher in found
+    ]
+    show_rows(("teacher", "model", "state", ""), rows)
 
 
 @app.command()

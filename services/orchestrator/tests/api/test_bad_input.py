@@ -57,11 +57,23 @@ def refused(api, store, body, field, *words, status=422):
         ({"training.optimizer": "sgd"}, "training.optimizer", []),
         ({"method": {"name": "magic"}}, "method", ["reinforce_pp"]),
         ({"name": ""}, "name", []),
+        ({"training.steps": "2"}, "training.steps", ["integer"]),
+        ({"evaluation.greedy": 0}, "evaluation.greedy", ["boolean"]),
     ],
     ids=lambda value: json.dumps(value)[:40] if isinstance(value, dict) else None,
 )
 def test_bad_fields_are_named(api, store, job_body, changes, field, words):
     refused(api, store, job_body(changes), field, *words)
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/{id}/episodes", "/v1/jobs/{id}/steps/1/attempts"])
+def test_a_cursor_that_no_page_gave_is_a_404(api, job_body, players, path):
+    job_id = api.post("/v1/jobs", json=job_body()).json()["id"]
+    players.publish(job_id, 0)
+    players.roll_out(job_id, "eval", 0)
+    players.manifest(job_id, "train", 1)
+    answer = api.get(path.format(id=job_id), params={"after": "nothing"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
 def test_a_method_and_its_attempts_must_agree(api, store, job_body):
