@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import typer
 
-from socratic.commands import checkpoints, data, episodes, evaluate, figures, jobs, run, stack, teachers
+from socratic.commands import checkpoints, data, doctor, episodes, evaluate, figures, jobs, run, stack, teachers
 from socratic.commands.errors import SocraticGroup
 from socratic.settings import ClientSettings
 
@@ -41,7 +41,7 @@ JOB_COMMANDS: list[Callable[..., None]] = [
     figures.metrics,
     figures.models,
 ]
-STACK_COMMANDS: list[Callable[..., None]] = [run.demo, run.run, stack.up, stack.down, stack.status]
+STACK_COMMANDS: list[Callable[..., None]] = [run.demo, run.run, stack.up, stack.down, stack.status, doctor.doctor]
 app.command("eval")(evaluate.evaluate)
 for command in STACK_COMMANDS + JOB_COMMANDS:
     app.command()(command)

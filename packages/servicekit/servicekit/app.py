@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
 
 from contracts.errors import Problem
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -34,7 +35,12 @@ def create_service(
     `readiness` returns None when the service can take work, else the reason why it cannot (answered as 503). `guard`
     has the keys and bounds of its routes; without it all are open. `open_paths`: see Guard.
     """
-    app = Service(title=f"SocraticPO {name}", version="1", lifespan=lifespan, generate_unique_id_function=operation_id)
+    app = Service(
+        title=f"SocraticPO {name}",
+        version=version("socratic-contracts"),
+        lifespan=lifespan,
+        generate_unique_id_function=operation_id,
+    )
     ProcessCollector(registry=registry)
     if guard is not None:
         app.needs_key = bool(guard.access_keys())
