@@ -35,7 +35,7 @@ faults: setup  ## the whole fault matrix: over 200 faults into a running system;
 	@tools/faults.sh
 
 fuzz: setup  ## schemathesis against a running system, with many examples of every operation; half an hour
-	@$(BIN)/pytest -m fuzz tests/fuzz
+	@$(BIN)/pytest -m fuzz tests/api
 
 test-compose: setup  ## build docker-compose.yml, bring it up, train through restarts and a shutdown (needs Docker)
 	@$(BIN)/pytest -m compose tests/compose

@@ -1,4 +1,4 @@
-"""Writes docs/api.md and docs/openapi.json from the OpenAPI documents of the orchestrator and the teacher gateway.
+"""Writes docs/openapi.json, and the reference in docs/api.md below what people wrote, from the services' documents.
 
 `--check` writes nothing and exits 1 where one is not what the code says.
 """
@@ -16,16 +16,9 @@ from teacher_gateway.app import create_app
 from teacher_gateway.settings import GatewaySettings
 
 DOCS = Path(__file__).parents[1] / "docs"
-INTRODUCTION = """# API
+MADE = """## Reference
 
-Made from the services' OpenAPI documents by `python tools/api_reference.py`; a test compares. Every field of the
-orchestrator's is in [openapi.json](openapi.json); a running service gives its own at `/openapi.json` (with a key, where
-it asks for keys). The Python client is `socratic.client`.
-
-Errors are `application/problem+json` (RFC 9457) with `code`, `detail`, `request_id` and, for bad input,
-`errors: [{field, message}]`. Lists have `data`, `has_more` and `last_id`, which is the next page's `after`. Keys go as
-`Authorization: Bearer KEY`; which scope a method needs is in the [threat model](threat-model.md). `POST /v1/jobs` with
-an `Idempotency-Key` makes one job however often it is sent.
+<!-- made from the services' OpenAPI documents by `python tools/api_reference.py`; a test compares -->
 """
 
 
@@ -45,13 +38,14 @@ def table(title: str, document: dict[str, Any]) -> str:
         f"| `{method} {path}` | {query} | {' '.join(said.split()).replace('|', chr(92) + '|')} |"
         for method, path, query, said in operations(document)
     ]
-    return "\n".join([f"\n## {title}\n", "| route | query | what |", "|---|---|---|", *rows, ""])
+    return "\n".join([f"\n### {title}\n", "| route | query | what |", "|---|---|---|", *rows, ""])
 
 
 def pages() -> dict[str, str]:
     """File name -> the whole text."""
     orchestrator, gateway = build_app(OrchestratorSettings()).openapi(), create_app(GatewaySettings()).openapi()
-    reference = INTRODUCTION + table("Orchestrator", orchestrator) + table("Teacher gateway", gateway)
+    written = (DOCS / "api.md").read_text().partition(MADE)[0]
+    reference = written + MADE + table("Orchestrator", orchestrator) + table("Teacher gateway", gateway)
     return {"api.md": reference, "openapi.json": json.dumps(orchestrator, indent=1, sort_keys=True) + "\n"}
 
 

@@ -2,9 +2,8 @@
 
 import json
 
-from .test_cli import Run, run
+from .test_cli import Run
 
-__all__ = ["run"]
 CHECK = {
     "name": "frontier",
     "code": "ok",

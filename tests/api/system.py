@@ -41,6 +41,7 @@ SMALL = JobSpec.model_validate(
 class System:
     """Both orchestrators, a key of each scope for the guarded one, and what they can be asked for."""
 
+    home: Path
     open_url: str
     guarded_url: str
     keys: dict[str, str]
@@ -63,7 +64,7 @@ def running_system(home: Path) -> Iterator[System]:
         pause(client, paused)
         keys = {scope: add_key(home / "keys.json", scope, scope) for scope in ("read", "submit", "admin")}
         with guarded_orchestrator(stack, home) as url:
-            yield System(stack.orchestrator_url, url, keys, [ended.id, paused, cancelled], episodes)
+            yield System(home / "stack", stack.orchestrator_url, url, keys, [ended.id, paused, cancelled], episodes)
 
 
 def pause(client: Client, job_id: str) -> None:

@@ -4,12 +4,11 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from .system import System, running_system
+from .system import System
 
 CONFIGURATION = Path(__file__).parent / "schemathesis.toml"
 # A job has a hundred fields, whose boundary values alone take a minute or two: they are for the whole.
@@ -18,12 +17,6 @@ LESS = "\n[operations.phases.coverage]\nenabled = false\n"
 SAMPLE_EXAMPLES, WHOLE_EXAMPLES = 6, 150
 RUN_SECONDS = 240
 WHOLE_SECONDS = 1800
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with running_system(tmp_path_factory.mktemp("fuzz")) as system:
-        yield system
 
 
 @pytest.mark.timeout(RUN_SECONDS + 120)
