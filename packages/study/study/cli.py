@@ -97,7 +97,7 @@ def run(
     with sole_writer(results):
         study = Study(plan, results)
         tell_remarks(study, choice)
-        prepare_students(plan.students, dict.fromkeys(cell.student for cell in study.left(choice)), typer.echo)
+        prepare_students(plan.students, dict.fromkeys(cell.student for cell in study.next(choice)), typer.echo)
         done = run_on_lanes(study, choice, lanes_of(settings_of(context), parallel))
     failed = sum(result.status == "failed" for result in done)
     left = len(study.left(Choice(only=choice.only)))

@@ -76,6 +76,10 @@ class Study:
         """Cells to run, in order. Those that await a search are among them: it runs before."""
         return [cell for cell in self.cells if self.is_wanted(cell, choice) and not self.is_done(cell, choice)]
 
+    def next(self, choice: Choice) -> list[Cell]:
+        """Those of them that one run may reach. A student that only later ones need is not made yet."""
+        return self.left(choice)[: choice.limit]
+
     def is_wanted(self, cell: Cell, choice: Choice) -> bool:
         """Chosen, and not without its data."""
         return (choice.only is None or cell.experiment in choice.only) and cell.experiment not in self.missing

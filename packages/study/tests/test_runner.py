@@ -229,3 +229,11 @@ def test_an_experiment_without_its_data_is_skipped(tmp_path, lane):
     missing = plan.model_copy(update={"experiments": (plan.experiments[0].model_copy(update={"needs": ("no/file",)}),)})
     assert Study(missing, tmp_path).missing == {"main": ["no/file"]}
     assert go(tmp_path, lane, missing) == []
+
+
+def test_a_run_reaches_no_student_that_only_later_cells_need(tmp_path):
+    """The second student's first cell comes after both arms of the first one."""
+    study = Study(plan_of(), tmp_path)
+    reached = study.next(Choice(limit=1, only=("main",)))
+    assert [cell.student for cell in reached] == ["base-0"]
+    assert {cell.student for cell in study.left(Choice(only=("main",)))} == {"base-0", "base-1"}
