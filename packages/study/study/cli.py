@@ -24,7 +24,6 @@ from study.records import CellResult
 from study.result_files import sole_writer
 from study.runner import Choice, Study, run_study
 from study.stacks import Lane
-from study.students import prepare_students
 
 RESULTS = Path("docs/study/results")
 PAGE = Path("docs/study.md")
@@ -97,7 +96,6 @@ def run(
     with sole_writer(results):
         study = Study(plan, results)
         tell_remarks(study, choice)
-        prepare_students(plan.students, dict.fromkeys(cell.student for cell in study.next(choice)), typer.echo)
         done = run_on_lanes(study, choice, lanes_of(settings_of(context), parallel))
     failed = sum(result.status == "failed" for result in done)
     left = len(study.left(Choice(only=choice.only)))

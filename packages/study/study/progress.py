@@ -35,6 +35,10 @@ class Console:
     ) -> None:
         self.status.stop()
 
+    def tell(self, text: str) -> None:
+        """A line."""
+        self.console.print(text, markup=False)
+
     def job(self, cell: Cell, job: Job) -> None:
         """Called from the lanes' threads."""
         if self.console.is_terminal:

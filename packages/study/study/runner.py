@@ -16,6 +16,7 @@ from study.rates import chosen_rates, write_rates
 from study.records import CellResult
 from study.result_files import append_result, check_unchanged, read_results
 from study.stacks import Lane
+from study.students import prepare_student
 
 # A signal to stop reaches the main thread within this time.
 LOOK_SECONDS = 0.5
@@ -23,6 +24,9 @@ LOOK_SECONDS = 0.5
 
 class Watcher(Protocol):
     """Sees the run."""
+
+    def tell(self, text: str) -> None:
+        """Something that takes a while begins."""
 
     def job(self, cell: Cell, job: Job) -> None:
         """A cell is under way."""
@@ -76,10 +80,6 @@ class Study:
         """Cells to run, in order. Those that await a search are among them: it runs before."""
         return [cell for cell in self.cells if self.is_wanted(cell, choice) and not self.is_done(cell, choice)]
 
-    def next(self, choice: Choice) -> list[Cell]:
-        """Those of them that one run may reach. A student that only later ones need is not made yet."""
-        return self.left(choice)[: choice.limit]
-
     def is_wanted(self, cell: Cell, choice: Choice) -> bool:
         """Chosen, and not without its data."""
         return (choice.only is None or cell.experiment in choice.only) and cell.experiment not in self.missing
@@ -113,8 +113,9 @@ def run_study(study: Study, lanes: Sequence[Lane], choice: Choice, watcher: Watc
                 if not more(choice, tried):
                     break
                 tried.add(cell.id)
+                student = prepare_student(cell.student, study.plan.students[cell.student], watcher.tell)
                 lane = free.pop()
-                client = lane.client_for(Path(cell.job.student.model))
+                client = lane.client_for(student)
                 running[pool.submit(run_cell, client, cell, partial(watcher.job, cell))] = lane
             if not running:
                 return done

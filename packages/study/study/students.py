@@ -1,8 +1,8 @@
-"""Base students of a plan: made where they are missing."""
+"""Base students of a plan: made where they are missing, when their first cell comes."""
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from contracts.errors import Problem
@@ -13,19 +13,19 @@ from study.plan import StudentPlan
 MAKE_SECONDS = 3600.0
 
 
-def prepare_students(students: Mapping[str, StudentPlan], wanted: Iterable[str], tell: Callable[[str], None]) -> None:
-    """Make those that are wanted and missing. Raises Problem when one cannot be made."""
-    for name in wanted:
-        student = students[name]
-        if (Path(student.model) / "config.json").is_file():
-            continue
-        if not student.make:
-            detail = (
-                f"Student {name}: there is no model directory {student.model}, and the plan does not say how to make it"
-            )
-            raise Problem(422, "no_student", detail)
-        tell(f"making student {name}: {student.model}")
-        make_student(name, student)
+def prepare_student(name: str, student: StudentPlan, tell: Callable[[str], None]) -> Path:
+    """Its directory; made where it is missing. Raises Problem when it cannot be."""
+    directory = Path(student.model)
+    if (directory / "config.json").is_file():
+        return directory
+    if not student.make:
+        detail = (
+            f"Student {name}: there is no model directory {student.model}, and the plan does not say how to make it"
+        )
+        raise Problem(422, "no_student", detail)
+    tell(f"making student {name}: {student.model}")
+    make_student(name, student)
+    return directory
 
 
 def make_student(name: str, student: StudentPlan) -> None:

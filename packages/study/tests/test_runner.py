@@ -15,7 +15,7 @@ from contracts.records import AttemptStats, EvaluationRecord, StepRecord
 from contracts.views import Job, Page, Progress
 from socratic import watch
 from socratic.client import Client
-from study.plan import Plan
+from study.plan import Plan, StudentPlan
 from study.records import CellResult
 from study.runner import Choice, Study, run_study
 
@@ -128,6 +128,8 @@ class Lane:
 class Quiet:
     """Watches nothing."""
 
+    def tell(self, text: str) -> None: ...
+
     def job(self, cell: Any, job: Job) -> None: ...
 
     def finished(self, result: CellResult, study: Study) -> None: ...
@@ -153,6 +155,16 @@ def lane(orchestrator: Orchestrator) -> Iterator[Lane]:
 def go(directory: Path, lane: Lane, plan: Plan | None = None, **choice: Any) -> list[str]:
     done = run_study(Study(plan or plan_of(), directory), [lane], Choice(**choice), Quiet())
     return [result.cell for result in done]
+
+
+@pytest.fixture(autouse=True)
+def students(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directories that the plan names."""
+    root = tmp_path_factory.mktemp("repository")
+    monkeypatch.chdir(root)
+    for name in ("a", "b"):
+        (root / "models" / name).mkdir(parents=True)
+        (root / "models" / name / "config.json").write_text("{}")
 
 
 def arms(**patch: Any) -> Plan:
@@ -231,9 +243,18 @@ def test_an_experiment_without_its_data_is_skipped(tmp_path, lane):
     assert go(tmp_path, lane, missing) == []
 
 
-def test_a_run_reaches_no_student_that_only_later_cells_need(tmp_path):
-    """The second student's first cell comes after both arms of the first one."""
-    study = Study(plan_of(), tmp_path)
-    reached = study.next(Choice(limit=1, only=("main",)))
-    assert [cell.student for cell in reached] == ["base-0"]
-    assert {cell.student for cell in study.left(Choice(only=("main",)))} == {"base-0", "base-1"}
+def test_a_student_that_is_missing_and_cannot_be_made_is_named(tmp_path, lane):
+    plan = arms(one=ARM)
+    gone = plan.model_copy(update={"students": {"base-0": StudentPlan(model="models/gone")}})
+    with pytest.raises(Problem, match="Student base-0: there is no model directory models/gone, and the plan does not"):
+        go(tmp_path, lane, gone)
+    broken = gone.model_copy(update={"students": {"base-0": StudentPlan(model="models/gone", make=("nothing",))}})
+    with pytest.raises(Problem, match=r"(?s)Student base-0 could not be made: .*No such command 'nothing'"):
+        go(tmp_path, lane, broken)
+
+
+def test_a_student_is_not_needed_before_its_first_cell(tmp_path, lane):
+    plan = plan_of(students={"base-1": {"model": "models/gone"}})
+    assert len(go(tmp_path, lane, plan, limit=4)) == 4
+    with pytest.raises(Problem, match="models/gone"):
+        go(tmp_path, lane, plan, limit=1)
