@@ -49,7 +49,7 @@ check: setup  ## format, lint, types, sizes: what CI runs before the tests
 bench: setup  ## a benchmark by name: make bench NAME=trainer_step ARGS='--size 20M'
 	@$(BIN)/python benchmarks/$(NAME).py $(ARGS)
 
-audit: setup  ## known vulnerabilities of what is installed (asks PyPI)
+audit: setup  ## known vulnerabilities of what is installed (asks OSV or PyPI)
 	@tools/audit.sh
 
 study: setup  ## run the miniature study to its end (hours; resumable) and write docs/study.md
