@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from student_inference.answers import answer
+from student_inference.chat import ChatTemplate
 from student_inference.config import ModelError
 from student_inference.intake import Limits, requests_of
-from student_inference.protocol import parse_body
+from student_inference.protocol import BadRequest, parse_body
 from student_inference.text import TextCodec
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -77,3 +78,13 @@ def test_a_malformed_tokenizer_is_refused(spoken: Path) -> None:
     (spoken / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelError, match=r"tokenizer\.json"):
         TextCodec(spoken)
+
+
+def test_a_template_that_reaches_for_the_machine_is_refused(tmp_path: Path) -> None:
+    """A model directory may come from anywhere: its template is run in the sandbox."""
+    mark = tmp_path / "reached"
+    escape = "cycler.__init__.__globals__.os.system('touch " + str(mark) + "')"
+    (tmp_path / "chat_template.jinja").write_text("{{ " + escape + " }}")
+    with pytest.raises(BadRequest, match="refuses"):
+        ChatTemplate(tmp_path).render([{"role": "user", "content": "hello"}])
+    assert not mark.exists()

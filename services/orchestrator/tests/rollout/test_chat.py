@@ -184,6 +184,23 @@ def test_unfit_templates_are_refused(tmp_path: Path, template: str, says: str) -
     assert "chat_template.jinja" in detail
 
 
+@pytest.mark.parametrize(
+    "escape",
+    [
+        "cycler.__init__.__globals__.os.system(command)",
+        "messages.__class__.__base__.__subclasses__()",
+        "messages.clear()",
+    ],
+)
+def test_a_template_that_reaches_for_the_machine_is_refused(tmp_path: Path, escape: str) -> None:
+    """Templates run in jinja2's immutable sandbox: a student directory may come from anywhere."""
+    mark = tmp_path / "reached"
+    template = "{% set command = 'touch " + str(mark) + "' %}{{ " + escape + " }}" + TRIMMED
+    detail = refused(save_student(byte_tokenizer(template), tmp_path))
+    assert "chat_template.jinja" in detail
+    assert not mark.exists()
+
+
 TRIMMED = (
     "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content|trim + '<|im_end|>\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
