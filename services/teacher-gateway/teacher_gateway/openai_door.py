@@ -11,7 +11,7 @@ from contracts.teachers import TeacherSpec
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from teacher_gateway.routes import ServedGateway
+from teacher_gateway.routes import TEACHING_PROBLEMS, ServedGateway
 from teacher_gateway.teachers_file import BUILT_IN
 
 router = APIRouter(prefix="/v1", tags=["openai"])
@@ -72,7 +72,7 @@ async def list_models(gateway: ServedGateway) -> dict[str, Any]:
     }
 
 
-@router.post("/chat/completions")
+@router.post("/chat/completions", responses=TEACHING_PROBLEMS)
 async def complete_chat(chat: ChatRequest, gateway: ServedGateway) -> dict[str, Any]:
     """One completion by the teacher `model`, through its ladder. Several messages become one prompt, turn by turn."""
     if chat.model not in gateway.staff.teachers.keys() | BUILT_IN:

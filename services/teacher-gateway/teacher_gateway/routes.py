@@ -7,6 +7,7 @@ from contracts.guidance import GuidanceRequest, GuidanceResponse
 from contracts.prompts import NAMES
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
+from servicekit.openapi import problems
 
 from teacher_gateway.check import Check, check_all
 from teacher_gateway.gateway import Gateway
@@ -16,6 +17,8 @@ from teacher_gateway.prompt import DEFAULT_VERSION, shipped_templates
 from teacher_gateway.teachers_file import Limits
 
 router = APIRouter(prefix="/v1", tags=["guidance"])
+# Of the budget, the cassette, and the teacher.
+TEACHING_PROBLEMS = problems(402, 409, 502, 504)
 
 
 class Teacher(BaseModel):
@@ -96,7 +99,7 @@ async def gateway_of(request: Request) -> Gateway:
 ServedGateway = Annotated[Gateway, Depends(gateway_of)]
 
 
-@router.post("/guidance")
+@router.post("/guidance", responses=TEACHING_PROBLEMS)
 async def give_guidance(guidance: GuidanceRequest, gateway: ServedGateway) -> GuidanceResponse:
     """Guidance on the latest answer of an episode, within `teacher.timeout_seconds`."""
     return await gateway.guide(guidance)

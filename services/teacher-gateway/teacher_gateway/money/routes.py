@@ -11,6 +11,7 @@ from contracts.teachers import TeacherSpec
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from redis.exceptions import RedisError
+from servicekit.openapi import problems
 
 from teacher_gateway.money.amounts import NANOS_PER_USD, Amount, Limits, limits_of
 from teacher_gateway.money.forecast import Forecast, Plan, forecast
@@ -75,7 +76,7 @@ async def ledger_of(request: Request) -> Ledger:
     return ledger
 
 
-@router.get("/budgets/{job_id}")
+@router.get("/budgets/{job_id}", responses=problems(409))
 async def read_budget(
     job_id: str, ledger: Annotated[Ledger, Depends(ledger_of)], episodes: Annotated[bool, Query()] = False
 ) -> Budget:
@@ -95,7 +96,7 @@ async def read_budget(
     )
 
 
-@router.put("/budgets/{job_id}")
+@router.put("/budgets/{job_id}", responses=problems(409))
 async def set_budget(job_id: str, caps: Caps, ledger: Annotated[Ledger, Depends(ledger_of)]) -> Budget:
     """Set a job's caps anew, as before resuming one that paused with budget_exhausted. Null leaves a cap as it is.
 

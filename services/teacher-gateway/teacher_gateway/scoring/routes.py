@@ -6,6 +6,7 @@ from contracts.errors import invalid
 from contracts.teachers import TeacherSpec
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field
+from servicekit.openapi import problems
 
 from teacher_gateway.scoring.client import Scorer
 from teacher_gateway.scoring.formats import Engine
@@ -33,7 +34,7 @@ class ScoreResponse(BaseModel):
     logprobs: list[float]
 
 
-@router.post("/score")
+@router.post("/score", responses=problems(501, 502, 504))
 async def score(asked: ScoreRequest, request: Request) -> ScoreResponse:
     """Log-probabilities of token_ids[start:] under a local teacher; 501 with the reason for one that cannot tell."""
     if asked.start >= len(asked.token_ids):
