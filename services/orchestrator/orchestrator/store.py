@@ -15,6 +15,7 @@ from contracts.transitions import Transition, pausing, transition
 from orchestrator.job_row import JobRow, new_fields, parse_row
 from orchestrator.live_jobs import queue_of, read_live_jobs
 from orchestrator.redis_client import RedisBytes
+from orchestrator.step_shelf import StepShelf
 
 # Long enough for any client's retries, short enough that keys do not pile up.
 IDEMPOTENCY_SECONDS = 7 * 86400
@@ -40,6 +41,7 @@ class Store:
 
     def __init__(self, redis: RedisBytes) -> None:
         self.redis = redis
+        self.step_shelf = StepShelf(redis)
 
     async def create(self, spec: JobSpec, idempotency_key: str | None = None) -> str:
         """Queue a job, or find the one made under the same key; returns its id. One atomic write."""
@@ -132,8 +134,7 @@ class Store:
 
     async def steps(self, job_id: str) -> list[StepRecord]:
         """Every trained step, in order."""
-        records = await self.redis.hvals(keys.steps(job_id))
-        return sorted((StepRecord.model_validate_json(text) for text in records), key=lambda record: record.step)
+        return await self.step_shelf.of(job_id)
 
     async def step(self, job_id: str, step: int) -> StepRecord | None:
         """One trained step."""

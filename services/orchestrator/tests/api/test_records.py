@@ -122,3 +122,22 @@ def test_outcomes_follow_the_manifest(api, job_id):
     assert api.get(f"/v1/jobs/{job_id}/steps/1/outcomes").json()["outcomes"] == "2222xxxx"
     missing = api.get(f"/v1/jobs/{job_id}/steps/2/outcomes")
     assert (missing.status_code, missing.json()["code"]) == (404, "step_not_found")
+
+
+def test_a_look_at_a_job_reads_only_the_steps_that_are_new(api, job_id, store):
+    def read_bytes():
+        """Of Redis' answers to one look at the job."""
+        before = store.info("stats")["total_net_output_bytes"]
+        progress = api.get(f"/v1/jobs/{job_id}").json()["progress"]
+        return store.info("stats")["total_net_output_bytes"] - before, progress["cold_batches"]
+
+    for step in range(1, 201):
+        store.hset(keys.steps(job_id), str(step), step_record(step, cold=True).model_dump_json())
+    (first, cold), (second, again) = read_bytes(), read_bytes()
+    assert (cold, again) == (200, 200)
+    assert second < first / 3
+    # A Redis that crashed has lost the newest record, which is then made anew.
+    store.hdel(keys.steps(job_id), "200")
+    assert read_bytes()[1] == 199
+    store.hset(keys.steps(job_id), "200", step_record(200).model_dump_json())
+    assert read_bytes()[1] == 199
