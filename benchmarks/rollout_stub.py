@@ -1,11 +1,14 @@
 """The stub engine and gateway of the rollout benchmarks, a process of its own: ready answers, after a delay.
 
-python benchmarks/rollout_stub.py PORT GENERATE_SECONDS GUIDANCE_SECONDS TOKEN_ID...
+python benchmarks/rollout_stub.py PORT GENERATE_SECONDS GUIDANCE_SECONDS MOST_AT_ONCE TOKEN_ID...
+
+MOST_AT_ONCE: answers that the engine makes at once, others wait in it.
 """
 
 import asyncio
 import json
 import sys
+from contextlib import nullcontext
 
 from aiohttp import web
 
@@ -39,15 +42,17 @@ def generated(token_ids: list[int], version: str) -> bytes:
 class Stub:
     """`ready` holds the bodies by path."""
 
-    def __init__(self, token_ids: list[int], seconds: dict[str, float]) -> None:
+    def __init__(self, token_ids: list[int], seconds: dict[str, float], most_at_once: int) -> None:
         self.token_ids = token_ids
         self.seconds = seconds
+        self.places = {"/generate": asyncio.Semaphore(most_at_once), "/v1/guidance": nullcontext()}
         self.ready = {"/generate": generated(token_ids, FIRST_VERSION), "/v1/guidance": json.dumps(GUIDANCE).encode()}
 
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
         if self.seconds[request.path]:
-            await asyncio.sleep(self.seconds[request.path])
+            async with self.places[request.path]:
+                await asyncio.sleep(self.seconds[request.path])
         return web.Response(body=self.ready[request.path], content_type="application/json")
 
     async def swap(self, request: web.Request) -> web.Response:
@@ -56,9 +61,9 @@ class Stub:
 
 
 def main() -> None:
-    port, generate_seconds, guidance_seconds, *token_ids = sys.argv[1:]
+    port, generate_seconds, guidance_seconds, most_at_once, *token_ids = sys.argv[1:]
     seconds = {"/generate": float(generate_seconds), "/v1/guidance": float(guidance_seconds)}
-    stub = Stub([*map(int, token_ids)], seconds)
+    stub = Stub([*map(int, token_ids)], seconds, int(most_at_once))
     app = web.Application()
     for path in seconds:
         app.router.add_post(path, stub.answer)

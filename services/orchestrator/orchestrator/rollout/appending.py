@@ -52,6 +52,7 @@ class Appending:
 
     async def _append_first(self) -> None:
         """Append the one that waits longest, with others of its batch. Cancelled, it leaves all to the next one."""
+        await asyncio.sleep(0)  # those that end in this turn of the loop come along
         batch = self.waiting[0].batch
         group = [one for one in self.waiting if one.batch == batch][:MOST_TOGETHER]
         try:
