@@ -12,6 +12,7 @@ import asyncio
 import json
 import statistics
 import time
+from dataclasses import dataclass
 
 import aiohttp
 import psutil  # type: ignore[import-untyped]
@@ -37,6 +38,14 @@ SPEC = JobSpec.model_validate(
         "training": {"steps": 1},
     }
 )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds by the clock, and CPU seconds of the one client process."""
+
+    wall: float
+    cpu: float
 
 
 class Board:
@@ -76,8 +85,8 @@ def batch(step: int, episodes: int) -> Manifest:
     return Manifest(job_id=JOB, purpose="train", step=step, policy_version=0, entries=entries)
 
 
-async def ceiling(stub_url: str, in_flight: int, episodes: int) -> float:
-    """The same calls with nothing around them; seconds."""
+async def ceiling(stub_url: str, in_flight: int, episodes: int) -> Cost:
+    """The same calls with nothing around them."""
     sampling = {"max_new_tokens": 64, "temperature": 1.0, "sampling_seed": 1}
     generate = json.dumps({"input_ids": [7] * 40, "sampling_params": sampling, "return_logprob": True}).encode()
     guidance = b"g" * 1100  # as long as a GuidanceRequest of this task
@@ -91,9 +100,9 @@ async def ceiling(stub_url: str, in_flight: int, episodes: int) -> float:
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         await asyncio.gather(*[episode(session) for _ in range(in_flight)])
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         await asyncio.gather(*[episode(session) for _ in range(episodes)])
-        return time.perf_counter() - started
+        return Cost(time.perf_counter() - started, time.process_time() - used)
 
 
 JSON = {"Content-Type": "application/json"}
@@ -109,18 +118,28 @@ def measure(running: Stage, in_flight: int, rounds: int) -> float:
         idle = psutil.Process(process.pid).memory_info().rss
         ours, theirs = [], []
         for number in range(rounds):
-            theirs.append(episodes / uvloop.run(ceiling(running.stub_url, in_flight, episodes)))
-            ours.append(episodes / board.roll_out(2 + number, episodes))
+            theirs.append(uvloop.run(ceiling(running.stub_url, in_flight, episodes)))
+            used = cpu_seconds(process.pid)
+            wall = board.roll_out(2 + number, episodes)
+            ours.append(Cost(wall, cpu_seconds(process.pid) - used))
         grown = psutil.Process(process.pid).memory_info().rss - idle
     finally:
         stop(process)
         board.client.flushdb()
-    rate, most = statistics.median(ours), statistics.median(theirs)
+    rate, most = (episodes / statistics.median(one.wall for one in side) for side in (ours, theirs))
+    own, least = (1000 * statistics.median(one.cpu for one in side) / episodes for side in (ours, theirs))
     memory = max(0, grown) / in_flight / 1024
     show(
-        f"  {in_flight:5} in flight: {rate:6.0f} episodes/s, aiohttp {most:6.0f}; {memory:.0f} KiB an episode in flight"
+        f"  {in_flight:5} in flight: {rate:5.0f} episodes/s, aiohttp {most:5.0f} ({rate / most:.2f}); CPU an episode "
+        f"{own:.2f} ms, aiohttp {least:.2f} ms ({least / own:.2f}); {memory:.0f} KiB an episode in flight"
     )
     return rate / most
+
+
+def cpu_seconds(pid: int) -> float:
+    """That a process has used so far."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def main() -> None:
