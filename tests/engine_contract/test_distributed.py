@@ -1,7 +1,7 @@
 """Weights broadcast over a gloo group in which this process is the trainer, rank 0."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -86,6 +86,64 @@ def test_tensors_outside_an_update_are_refused(engine: Engine, trainer: Trainer)
     body = {"names": [], "dtypes": [], "shapes": [], "group_name": GROUP}
     assert engine.post("/update_weights_from_distributed", **body).status_code == 400
     assert engine.generate(input_ids=PROMPT, sampling_params=greedy())["output_ids"] == before
+
+
+@pytest.fixture
+def careful(engine: Engine) -> Engine:
+    """The CPU engine, which collects an update before it serves any of it."""
+    if engine.http.get("/server_info").json().get("engine") != "socratic-cpu":
+        pytest.skip("SGLang serves each tensor as it arrives, and checks none")
+    return engine
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda tensors: tensors.pop("model.norm.weight"), "1 tensors are missing, first 'model.norm.weight'"),
+        (lambda tensors: tensors["model.norm.weight"].fill_(float("nan")), "NaN"),
+    ],
+)
+def test_an_update_that_is_not_whole_and_finite_leaves_the_old_weights(
+    careful: Engine, trainer: Trainer, other_model: Path, spoil: Callable[[dict[str, Tensor]], Any], message: str
+) -> None:
+    before = careful.generate(input_ids=PROMPT, sampling_params=greedy())["output_ids"]
+    tensors = load_file(other_model / "model.safetensors")
+    spoil(tensors)
+    assert careful.post("/begin_weight_update").status_code == 200
+    assert trainer.send(tensors, "8").status_code == 200
+    refused = careful.post("/end_weight_update")
+    assert (refused.status_code, refused.json()["success"], careful.version) == (400, False, "default")
+    assert message in refused.json()["message"]
+    assert careful.generate(input_ids=PROMPT, sampling_params=greedy())["output_ids"] == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shapes": [[3]]}, "shape [3], expected"),
+        ({"shapes": [[-3]]}, "at least 0"),
+        ({"shapes": []}, "same length"),
+        ({"dtypes": ["int4"]}, "int4"),
+        ({"names": ["model.extra"]}, "unknown tensor 'model.extra'"),
+        ({"group_name": "another"}, "there is no group"),
+        ({"load_format": "flattened_bucket"}, "load_format"),
+    ],
+)
+def test_tensors_that_do_not_fit_are_refused_before_any_travels(
+    careful: Engine, trainer: Trainer, change: dict[str, Any], message: str
+) -> None:
+    hidden = len(load_file(careful.model / "model.safetensors")["model.norm.weight"])
+    body = {"names": ["model.norm.weight"], "dtypes": ["float32"], "shapes": [[hidden]], "group_name": GROUP}
+    assert careful.post("/begin_weight_update").status_code == 200
+    refused = careful.post("/update_weights_from_distributed", **(body | change))
+    assert refused.status_code == 400
+    assert message in refused.text
+    assert careful.version == "default"
+
+
+def test_pickled_tensors_are_never_read(careful: Engine) -> None:
+    answer = careful.post("/update_weights_from_tensor", serialized_named_tensors=["gASVBQAAAAAAAACMAWGULg=="])
+    assert (answer.status_code, answer.json()["success"]) == (501, False)
 
 
 def test_a_version_can_be_renamed_without_new_weights(engine: Engine) -> None:
