@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from students import materials
+from students import materials, recipes
 from students.architecture import Size
 from students.cli import app
 from students.supervised import Schedule
+from students.wordbase import Recipe
 from tasks.materials import MaterialsOptions, MaterialsTask
+from tasks.recipes import RecipesOptions, RecipesTask
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from typer.testing import CliRunner
 
@@ -35,7 +37,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def make_materials(out: Path, seed: int) -> dict[str, str]:
-    recipe = materials.Recipe(seed=seed, batch=4, skill=BRIEF, dialogue=BRIEF)
+    recipe = Recipe(seed=seed, batch=4, skill=BRIEF, dialogue=BRIEF)
     task = MaterialsTask(MaterialsOptions(test_questions=4))
     figures = materials.make_materials_base(out, task, recipe, Console(quiet=True))
     assert all(0 <= value <= 1 for value in figures.values())
@@ -47,6 +49,18 @@ def test_materials_is_reproducible(tmp_path: Path) -> None:
     assert make_materials(tmp_path / "two" / "base", seed=0) == first
     other = make_materials(tmp_path / "three" / "base", seed=1)
     assert other["model.safetensors"] != first["model.safetensors"]
+
+
+def test_recipes_is_reproducible(tmp_path: Path) -> None:
+    made = []
+    for name in ("one", "two"):
+        task = RecipesTask(RecipesOptions(test_questions=12))
+        recipe = Recipe(seed=0, batch=4, skill=BRIEF, dialogue=BRIEF)
+        out = tmp_path / name / "base"
+        figures = recipes.make_recipes_base(out, task, recipe, Console(quiet=True))
+        assert all(0 <= value <= 1 for value in figures.values())
+        made.append(digests(out))
+    assert made[0] == made[1]
 
 
 def test_sciknoweval_is_made_by_its_command_and_loads(data: Path, tmp_path: Path) -> None:

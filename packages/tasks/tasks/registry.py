@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from tasks import multiple_choice, numeric, sciknoweval
 from tasks.base import Task
 from tasks.materials import MaterialsOptions, MaterialsTask
+from tasks.recipes import RecipesOptions, RecipesTask
 
 ENTRY_POINT_GROUP = "socratic.tasks"
 
@@ -32,6 +33,12 @@ class TaskKind:
 
 BUILT_IN = (
     TaskKind("materials", "Choose a material from a small table (built in).", MaterialsOptions, MaterialsTask.create),
+    TaskKind(
+        "recipes",
+        "Name the ingredients of a recipe, hardly ever right by luck (built in).",
+        RecipesOptions,
+        RecipesTask.create,
+    ),
     TaskKind(
         "sciknoweval",
         "Science questions with options, from JSON lines.",

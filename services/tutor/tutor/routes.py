@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from tasks.guiding import Lesson
-from tasks.materials import guide
+from tasks.tutors import guide
 
 from tutor.chat import MODEL, ChatError, ChatRequest, completion
 from tutor.sections import read_ground_truth, read_sections
@@ -24,7 +24,7 @@ async def complete_chat(request: ChatRequest) -> dict[str, Any]:
     try:
         answer = guide(lesson_of(request))
     except ValueError as error:
-        raise ChatError(400, f"Not a teacher prompt of the materials task: {error}.", param="messages") from error
+        raise ChatError(400, f"Not a teacher prompt of a built-in task: {error}.", param="messages") from error
     return completion(f"chatcmpl-{uuid.uuid4().hex}", int(time.time()), prompt, answer, request.word_limit)
 
 

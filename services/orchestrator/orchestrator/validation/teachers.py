@@ -6,17 +6,17 @@ from typing import Any
 from contracts.errors import invalid
 from contracts.jobs import JobSpec
 from contracts.teachers import TeacherSpec
+from tasks.tutors import TUTORS
 
 FIELD = "teacher.provider"
-TUTOR_TASK = "materials"
 
 
 def check_teacher_fits(spec: JobSpec) -> None:
-    """Raises a 422 Problem when the tutor is asked to teach anything but its own task."""
-    if spec.teacher.provider == "tutor" and spec.task.name != TUTOR_TASK:
+    """Raises a 422 Problem when the tutor is asked to teach anything but its own tasks."""
+    if spec.teacher.provider == "tutor" and spec.task.name not in TUTORS:
         raise invalid(
             FIELD,
-            f"the tutor teaches only the task {TUTOR_TASK}; for {spec.task.name} take openai_compatible "
+            f"the tutor teaches only the tasks {' and '.join(TUTORS)}; for {spec.task.name} take openai_compatible "
             "(with base_url and model) or retry",
         )
 
