@@ -13,7 +13,7 @@ from tasks.registry import create_task, describe_tasks
 @pytest.mark.parametrize(
     ("name", "options", "field", "said"),
     [
-        ("chess", {}, "task.name", "known: materials, sciknoweval, multiple_choice, numeric"),
+        ("chess", {}, "task.name", "known: materials, recipes, sciknoweval, multiple_choice, numeric"),
         ("materials", {"seed": -1}, "task.options.seed", "greater than or equal to 0"),
         ("materials", {"sede": 1}, "task.options.sede", "options of materials: seed, train_questions, test_questions"),
         ("sciknoweval", {"domain": "physics"}, "task.options.path", "Field required"),
@@ -56,7 +56,7 @@ def test_the_second_root_is_looked_at_too(data: Path, tmp_path_factory: pytest.T
 
 def test_every_task_describes_its_options() -> None:
     described = {task["name"]: task for task in describe_tasks()}
-    assert described.keys() == {"materials", "sciknoweval", "multiple_choice", "numeric"}
+    assert described.keys() == {"materials", "recipes", "sciknoweval", "multiple_choice", "numeric"}
     assert described["sciknoweval"]["options"]["required"] == ["path", "domain"]
     for task in described.values():
         assert task["summary"]
