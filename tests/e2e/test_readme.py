@@ -43,6 +43,12 @@ def test_readme_blocks_run_as_written(command_environment: dict[str, str]) -> No
     )
     assert done.returncode == 0, done.stdout + done.stderr
     answers = parsed(done.stdout)
-    assert [item["name"] for item in answers[0]["data"]] == ["materials", "recipes", "sciknoweval", "multiple_choice", "numeric"]
+    assert [item["name"] for item in answers[0]["data"]] == [
+        "materials",
+        "recipes",
+        "sciknoweval",
+        "multiple_choice",
+        "numeric",
+    ]
     assert (answers[1]["object"], answers[1]["name"]) == ("job", "my-first-job")
     assert {job["name"] for job in answers[2]["data"]} == {"my-first-job", "materials"}
