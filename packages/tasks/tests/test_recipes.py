@@ -68,7 +68,7 @@ def test_a_precise_tutor_tells_the_recipe() -> None:
 
 
 def test_a_vague_tutor_leaves_two_ingredients_of_which_one_is_right() -> None:
-    """Both the company and the order of the right one change with the seed, so that copying a place is right by half."""
+    """The company and the order of the right one change with the seed, so that copying a place is right by half."""
     said = [guide(Lesson(ASKED, WRONG, TutorManner(style="vague"), seed)).split() for seed in range(400)]
     for place, right in enumerate(BRONZE, start=1):
         pairs = [(words[words.index(str(place)) + 1], words[words.index(str(place)) + 3]) for words in said]
