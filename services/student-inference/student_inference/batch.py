@@ -10,7 +10,7 @@ from torch import Tensor
 
 from student_inference.adjust import Adjustments
 from student_inference.cache import TRASH_BLOCK, BlockCache, block_table
-from student_inference.memory import PagedMemory, WindowMemory
+from student_inference.memory import PagedMemory
 from student_inference.model import ForwardBatch
 from student_inference.request import Request
 from student_inference.sampler import SamplingBatch
@@ -48,7 +48,7 @@ def prefill_batch(requests: Sequence[Request], cache: BlockCache) -> ForwardBatc
 
 
 class DecodeBatch:
-    """The running requests as tensors that advance by one token a step; rebuilt when the batch changes."""
+    """The running requests as tensors that advance by one token a step; settled and rebuilt when the batch changes."""
 
     def __init__(self, running: list[Request], cache: BlockCache, window: Window, vocab_size: int) -> None:
         seated = window.seat(running)
@@ -59,21 +59,19 @@ class DecodeBatch:
         self.positions_B1 = torch.tensor([request.length - 1 for request in requests]).unsqueeze(1)
         self._cache, self._window = cache, window if seated else None
         self._longest = max(request.length for request in requests)
+        self._steps = 0
         width = max(cache.blocks_for(request.reserved) for request in requests)
         self._table_Bn = block_table([request.chain for request in requests], width)
 
     def forward_batch(self) -> ForwardBatch:
         """The newest token of every request, and what it may see."""
         cache, positions = self._cache, self.positions_B1
-        slots = cache.slots(self._table_Bn.gather(1, positions // cache.block_size), positions)
         if self._window is not None:
-            memory = WindowMemory(cache, slots, self._window)
-            return ForwardBatch(self.tokens_B1, positions, memory, self._window.mask_B1L)
+            return ForwardBatch(self.tokens_B1, positions, self._window, self._window.mask_B1L)
         width = cache.blocks_for(self._longest)
         mask = visible(positions, width * cache.block_size, cache.storage.dtype)
-        return ForwardBatch(
-            self.tokens_B1, positions, PagedMemory(cache, slots, cache.tables(self._table_Bn[:, :width])), mask
-        )
+        memory = PagedMemory(cache, self._slots(positions), cache.tables(self._table_Bn[:, :width]))
+        return ForwardBatch(self.tokens_B1, positions, memory, mask)
 
     def advance(self, tokens_B: Tensor) -> None:
         """Append one token to every request."""
@@ -82,5 +80,16 @@ class DecodeBatch:
         self.tokens_B1 = tokens_B.unsqueeze(1)
         self.positions_B1 = self.positions_B1 + 1
         self._longest += 1
+        self._steps += 1
         if self._window is not None:
             self._window.advance()
+
+    def settle(self) -> None:
+        """Bring what only the window holds to the cache: the requests may leave then, and others reuse it."""
+        if self._window is not None and self._steps:
+            positions_BS = self.positions_B1 + torch.arange(-self._steps, 0)
+            self._window.settle(self._slots(positions_BS).view(*positions_BS.shape, -1))
+        self._steps = 0
+
+    def _slots(self, positions_BS: Tensor) -> Tensor:
+        return self._cache.slots(self._table_Bn.gather(1, positions_BS // self._cache.block_size), positions_BS)

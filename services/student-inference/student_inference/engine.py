@@ -120,8 +120,8 @@ class Engine:
         """Stop stepping; mode retract also frees the running requests' cache, mode abort ends all requests."""
         self.paused = True
         if mode == "retract":
+            self._end_batch()
             self.scheduler.retract_all()
-            self._batch = None
         if mode == "abort":
             self.abort(None)
 
@@ -155,6 +155,7 @@ class Engine:
         finally:
             while not self._inbox.empty():
                 self._inbox.get_nowait()()
+            self._batch = None  # nobody reuses this cache any more
             self.abort(None)
 
     def _has_work(self) -> bool:
@@ -176,7 +177,7 @@ class Engine:
         if admitted:
             for group in prefill_groups(admitted, self.scheduler.max_prefill_tokens):
                 self._prefill(group)
-            self._batch = None
+            self._end_batch()
         else:
             self._decode()
         progress = [
@@ -255,13 +256,13 @@ class Engine:
 
     def _collect(self) -> None:
         """Deliver what has finished."""
+        if any(request.finish is not None for request in self.scheduler.running):
+            self._end_batch()
         for request in self.scheduler.running:
             if request.broken and request.chain is not None:
                 self.cache.scrub(request.chain)
                 self._window.scrub(request.chain)
         finished = self.scheduler.remove_finished()
-        if finished:
-            self._batch = None
         if any(request.finish is not None for request in self.scheduler.waiting):
             finished += [request for request in self.scheduler.waiting if request.finish is not None]
             kept = [request for request in self.scheduler.waiting if request.finish is None]
@@ -275,6 +276,12 @@ class Engine:
             self.counters.aborted += (request.finish or {}).get("type") == "abort"
         if finished:
             self._deliver(finished)
+
+    def _end_batch(self) -> None:
+        """The batch changes: the cache must have all that was decoded before anybody leaves or is seated anew."""
+        if self._batch is not None:
+            self._batch.settle()
+            self._batch = None
 
     def _measure(self) -> None:
         now, (since, tokens) = time.perf_counter(), self._measured

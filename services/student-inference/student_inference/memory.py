@@ -1,4 +1,4 @@
-"""What the attention of one forward pass reads and writes: the cache block by block, or the window beside it.
+"""What the attention of one forward pass reads and writes: the cache block by block, or the window (`window.py`).
 
 Axes: B requests, N new tokens, K key/value heads, n blocks of a request, L positions, D channels of a head.
 """
@@ -9,7 +9,6 @@ from typing import Protocol
 from torch import Tensor
 
 from student_inference.cache import BlockCache
-from student_inference.window import Window
 
 
 class Memory(Protocol):
@@ -33,16 +32,3 @@ class PagedMemory:
     def extend(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> tuple[Tensor, Tensor]:
         self.cache.write(layer, self.slots_NK, k_NKD, v_NKD)
         return self.cache.read(layer, self.tables_BKn)
-
-
-@dataclass(frozen=True)
-class WindowMemory:
-    """The window, one new token for each of its rows; the cache is written too, for whoever reuses the prefix."""
-
-    cache: BlockCache
-    slots_BK: Tensor
-    window: Window
-
-    def extend(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> tuple[Tensor, Tensor]:
-        self.cache.write(layer, self.slots_BK, k_NKD, v_NKD)
-        return self.window.extend(layer, k_NKD, v_NKD)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, linear, rms_norm, scaled_dot_product_attention, silu
+from torch.nn.functional import embedding, linear, scaled_dot_product_attention, silu
 
 from student_inference.config import ModelConfig
 from student_inference.memory import Memory
+from student_inference.norm import Norm
 from student_inference.rope import rotation_table
 from student_inference.weights import Layer, Weights
 
@@ -34,7 +35,9 @@ class Model:
     def __init__(self, config: ModelConfig, weights: Weights, context_length: int) -> None:
         self.config = config
         self.weights = weights
-        self.rotations = rotation_table(config, context_length)
+        self.normalise = Norm(config.norm_eps)
+        # Queries and keys each carry the root of the attention's scale.
+        self.rotations = rotation_table(config, context_length) * config.head_dim**-0.25
 
     def forward(self, batch: ForwardBatch, newest_B: Tensor | None = None) -> Tensor:
         """Final hidden states [N, hidden] of the new tokens; their keys and values are stored.
@@ -42,12 +45,11 @@ class Model:
         With `newest_B`, the place of one token of each request, only those states [B, hidden]: then the last layer has
         but those to compute.
         """
-        eps = self.config.norm_eps
         x = embedding(batch.tokens_BS.flatten(), self.weights.embedding)
         mask = mask_of_heads(batch.mask_BSL, self.config)
         rotations = self.rotations[batch.positions_BS.flatten()].unsqueeze(1)
         for index, layer in enumerate(self.weights.layers):
-            normed = rms_norm(x, x.shape[-1:], layer.attention_norm, eps)
+            normed = self.normalise(x, layer.attention_norm)
             q, k, v = self.project(layer, normed, rotations)
             keys, values = batch.memory.extend(index, k, v)
             if newest_B is not None and index == self.config.num_layers - 1:
@@ -56,9 +58,9 @@ class Model:
             x.addmm_(attended, layer.out.t())
             if layer.out_bias is not None:
                 x.add_(layer.out_bias)
-            normed = rms_norm(x, x.shape[-1:], layer.mlp_norm, eps)
+            normed = self.normalise(x, layer.mlp_norm)
             x.add_(mlp(layer, normed))
-        return rms_norm(x, x.shape[-1:], self.weights.norm, eps)
+        return self.normalise(x, self.weights.norm)
 
     def only(self, newest_B: Tensor, x: Tensor, q: Tensor, mask_BSL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """States, queries and mask of one token of each request."""
@@ -71,12 +73,13 @@ class Model:
         return linear(hidden, self.weights.head).float()
 
     def project(self, layer: Layer, x: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries [N, H, D], keys and values [N, K, D]; queries and keys normalised (Qwen3) and rotated."""
+        """Queries [N, H, D], keys and values [N, K, D]; queries and keys normalised (Qwen3), rotated and
+        scaled by the fourth root of 1/D."""
         heads = self.config.num_heads
         qkv = linear(x, layer.qkv, layer.qkv_bias).view(len(x), -1, self.config.head_dim)
         qk, v = qkv.tensor_split([heads + self.config.num_kv_heads], dim=1)
         if layer.qk_norm is not None:
-            qk = rms_norm(qk, qk.shape[-1:], None, self.config.norm_eps) * layer.qk_norm
+            qk = self.normalise(qk, layer.qk_norm)
         pairs = torch.view_as_complex(qk.float().view(len(x), qk.shape[1], -1, 2))
         qk = torch.view_as_real(pairs * rotations).flatten(-2).to(x.dtype)
         return qk[:, :heads], qk[:, heads:], v
@@ -92,17 +95,21 @@ def mask_of_heads(mask_BSL: Tensor, config: ModelConfig) -> Tensor:
 
 
 def attend(q_NHD: Tensor, k_BKLD: Tensor, v_BKLD: Tensor, mask: Tensor) -> Tensor:
-    """Grouped-query attention, [N, H*D]. The G queries of one key/value head are treated as G more positions."""
+    """Grouped-query attention, [N, H*D]. The G queries of one key/value head are treated as G more positions.
+
+    Queries and keys are scaled already.
+    """
     (B, K, L, D), (N, H, _) = k_BKLD.shape, q_NHD.shape
     S, G = N // B, H // K
     if S == 1:
         # Plain batched products beat the fused kernel by up to 1.8 when each head has one or two queries.
         keys, values = k_BKLD.view(B * K, L, D), v_BKLD.view(B * K, L, D)
-        scores = torch.bmm(q_NHD.reshape(B * K, G, D) * D**-0.5, keys.transpose(1, 2))
-        scores[..., : mask.shape[-1]] += mask
+        scores = torch.bmm(q_NHD.reshape(B * K, G, D), keys.transpose(1, 2))
+        if mask.shape[-1]:
+            scores[..., : mask.shape[-1]] += mask
         return torch.bmm(scores.softmax(-1), values).view(N, H * D)
     q = q_NHD.view(B, S, K, G, D).permute(0, 2, 3, 1, 4).reshape(B, K, G * S, D)
-    out = scaled_dot_product_attention(q, k_BKLD, v_BKLD, attn_mask=mask)
+    out = scaled_dot_product_attention(q, k_BKLD, v_BKLD, attn_mask=mask, scale=1.0)
     return out.view(B, K, G, S, D).permute(0, 3, 1, 2, 4).reshape(N, H * D)
 
 

@@ -4,6 +4,8 @@ One row for each request, aligned at the right: the newest positions of all rows
 keys and values by one slice, the mask never changes while the batch stays the same, and columns that nobody uses are
 not read. Keys lie with their channels before their positions, which the product with the queries reads fastest.
 
+The cache does not have the new positions until `settle`: whoever ends a batch calls it.
+
 Axes: B requests, K key/value heads, W columns, L columns that are read, D channels of a head.
 """
 
@@ -65,6 +67,15 @@ class Window:
     def advance(self) -> None:
         """The next position goes into the next column."""
         self._end += 1
+
+    def settle(self, slots_BSK: Tensor) -> None:
+        """Write the S newest positions of every row to these rows of the cache."""
+        rows, steps, _ = slots_BSK.shape
+        slots, columns = slots_BSK.flatten(0, 1), slice(self._end - steps, self._end)
+        for layer in range(len(self._keys)):
+            keys = self._keys[layer, :rows, :, :, columns].permute(0, 3, 1, 2)
+            values = self._values[layer, :rows, :, columns].transpose(1, 2)
+            self._cache.write(layer, slots, keys.flatten(0, 1), values.flatten(0, 1))
 
     def scrub(self, chain: Chain) -> None:
         """Zero the chain's row: its masked columns are read by whoever gets it next."""
