@@ -110,6 +110,21 @@ def test_a_cancelled_command_is_not_executed(student: Path, start_engine: StartE
     assert not executed.is_set()
 
 
+def test_decoded_tokens_are_reused_right_while_others_still_run(student: Path, start_engine: StartEngine) -> None:
+    engine = start_engine(student)
+    engine.submit([9] * 30, params(max_new_tokens=200))
+    attempt = engine.submit(list(range(3, 20)), params(max_new_tokens=24))
+    assert engine.wait(1) == [attempt]
+    context = [*attempt.tokens, 5]
+    again = engine.submit(context)
+    engine.wait(2)
+    assert again.cached_tokens == len(attempt.tokens) // 8 * 8
+    [fresh] = start_engine(student).generate([context])
+    assert fresh.cached_tokens == 0
+    assert again.output == fresh.output
+    assert again.logprobs == pytest.approx(fresh.logprobs, abs=1e-4)
+
+
 def test_flush_refuses_while_requests_run(student: Path, start_engine: StartEngine) -> None:
     engine = start_engine(student)
     engine.generate([list(range(2, 30))])
