@@ -25,6 +25,7 @@
 | costs(id) | hash | settled nano-USD of a job by `episode/...`, `step/...`, `provider/...` |
 | reservations() | hash | teacher call -> what it holds until it is settled; a lost call holds it for ever |
 | traffic(provider) | hash | requests and tokens of a provider's last minute, by second; expires |
+| flight(cassette, key) | string | a lease: the gateway that asks for a guidance which others want too; expires |
 | throttled(id) | string | the provider whose rate limit the job's guidance waits for; expires |
 | heartbeat(service, instance) | string | JSON, expires when the process stops writing it |
 """
@@ -122,6 +123,10 @@ def reservations() -> str:
 
 def traffic(provider: str) -> str:
     return f"{PREFIX}:traffic:{provider}"
+
+
+def flight(cassette: str, key: str) -> str:
+    return f"{PREFIX}:flight:{cassette}:{key}"
 
 
 def throttled(job_id: str) -> str:

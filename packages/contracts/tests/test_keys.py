@@ -17,6 +17,7 @@ ARGUMENTS: dict[str, list[Any]] = {
     "purpose": ["train", "eval"],
     "step": [1, 11],
     "chunk": [1, 11],
+    "cassette": ["a", "b"],
     "key": ["a", "b"],
     "name": ["a", "b"],
     "provider": ["a", "b"],

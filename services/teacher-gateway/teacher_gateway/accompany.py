@@ -24,10 +24,9 @@ def open_cassettes(settings: GatewaySettings, secrets: frozenset[str]) -> Casset
 
 
 def create_seams(
-    file: TeachersFile,
-    cassettes: CassetteFiles | None,
     ledger: Ledger | None,
     book: TermsBook,
+    recorder: Recorder,
     probe: StudentProbe | None,
     secrets: frozenset[str],
     metrics: CollectorRegistry,
@@ -35,7 +34,7 @@ def create_seams(
     """The three of them."""
     return Seams(
         purse=LedgerPurse(ledger or LocalBooks(), book),
-        cassette=Recorder(cassettes, file.described),
+        cassette=recorder,
         leak_guard=RuleGuard(LeakMetrics(metrics), probe),
         secrets=secrets,
     )

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from servicekit.app import create_service
 
 from teacher_gateway.accompany import create_seams, open_cassettes, secrets_of
+from teacher_gateway.cassette.recorder import Recorder
 from teacher_gateway.cassette.routes import router as cassette_router
 from teacher_gateway.chat import open_session
 from teacher_gateway.gateway import Gateway
@@ -59,7 +60,8 @@ def create_app(
             app.state.cassettes = open_cassettes(settings, secrets)
             address, key = settings.student_url, settings.student_api_key
             probe = StudentProbe(session, address, key) if address else None
-            seams = create_seams(file, app.state.cassettes, ledger, app.state.terms, probe, secrets, metrics_registry)
+            recorder = Recorder(app.state.cassettes, file.described, redis)
+            seams = create_seams(ledger, app.state.terms, recorder, probe, secrets, metrics_registry)
             app.state.gateway = Gateway(Staff(registry, file.teachers), gates, template, metrics, seams)
             on_ready()
             yield

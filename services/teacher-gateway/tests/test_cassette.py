@@ -15,7 +15,7 @@ from teacher_gateway.cassette.files import CassetteFiles
 from teacher_gateway.seams import Asked
 
 from .conftest import StartGateway, StartTeacher
-from .scripted import STALL, chat_completion, chat_error, compatible, guidance_request, http_answer
+from .scripted import chat_completion, chat_error, compatible, guidance_request, http_answer
 
 KEY = "sk-proj-9f8e7d6c5b4a"
 OK = http_answer(200, chat_completion("Check the carry."))
@@ -100,33 +100,6 @@ async def test_a_resumed_job_pays_for_each_guidance_once(
             body = with_cassette(teacher.base_url, "replay_or_record", seed=seed)
             assert (await gateway.post("/v1/guidance", json=body)).status_code == 200
     assert len(teacher.seen) == 5
-
-
-async def test_equal_guidances_at_the_same_time_are_paid_for_once(
-    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
-) -> None:
-    teacher = await start_teacher(OK)
-    gateway = await start_gateway(cassette_root=tmp_path)
-    bodies = [with_cassette(teacher.base_url, "replay_or_record", seed=seed) for seed in (1, 1, 1, 1, 2)]
-    answers = [answer.json() for answer in await asyncio.gather(*(ask(gateway, body) for body in bodies))]
-    assert [answer["text"] for answer in answers] == ["Check the carry."] * 5
-    assert sorted(answer["replayed"] for answer in answers) == [False, False, True, True, True]
-    assert len(teacher.seen) == 2
-
-
-async def test_a_failed_flight_is_nobody_elses_failure_and_a_stalled_one_holds_nobody_beyond_its_deadline(
-    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
-) -> None:
-    teacher = await start_teacher(http_answer(401, chat_error("no")), OK, STALL)
-    gateway = await start_gateway(cassette_root=tmp_path)
-    body = with_cassette(teacher.base_url, "replay_or_record")
-    first, second = await asyncio.gather(ask(gateway, body), ask(gateway, body))
-    assert sorted([first.status_code, second.status_code]) == [200, 502]
-    hurried = guidance_request(
-        compatible(teacher.base_url, cassette={"mode": "replay_or_record"}, timeout_seconds=0.4), seed=9
-    )
-    stalled = await asyncio.gather(ask(gateway, hurried), ask(gateway, hurried))
-    assert [answer.json()["code"] for answer in stalled] == ["teacher_timeout"] * 2
 
 
 async def test_an_export_can_be_imported_elsewhere(

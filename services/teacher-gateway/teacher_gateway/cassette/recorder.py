@@ -7,6 +7,7 @@ from typing import Any
 from contracts.budgets import CassetteSpec
 from contracts.errors import Problem
 from contracts.guidance import GuidanceResponse
+from redis.asyncio import Redis
 
 from teacher_gateway.cassette.entry import Entry, key_of, question_of, replayed
 from teacher_gateway.cassette.files import CassetteFiles
@@ -20,18 +21,24 @@ Ladder = Callable[[str | None, int | None], Any]
 class Recorder:
     """Replays what was recorded and records what was given."""
 
-    def __init__(self, files: CassetteFiles | None, ladder: Ladder = lambda name, policy_version: None) -> None:
+    def __init__(
+        self,
+        files: CassetteFiles | None,
+        ladder: Ladder = lambda name, policy_version: None,
+        redis: Redis | None = None,
+    ) -> None:
         """ladder: what the teachers file says about a teacher's name, so that another model is another key."""
         self._files = files
         self._ladder = ladder
-        self._flights = Flights()
+        self._flights = Flights(redis)
 
     def single_flight(self, asked: Asked, deadline: float) -> AbstractAsyncContextManager[None]:
         """In mode `replay_or_record` one of several equal guidances is asked for, and the others replay it."""
         spec = asked.request.teacher.cassette
-        if spec.mode != "replay_or_record":
+        if spec.mode != "replay_or_record" or self._files is None:
             return nullcontext()
-        return self._flights.only(spec.name, key_of(self._question(asked)), deadline)
+        key = key_of(self._question(asked))
+        return nullcontext() if self._files.has(spec.name, key) else self._flights.only(spec.name, key, deadline)
 
     async def replay(self, asked: Asked) -> GuidanceResponse | None:
         """The recorded guidance. Raises a 409 Problem in mode `replay` when there is none, a 422 without a root."""
