@@ -15,8 +15,8 @@ def test_an_example_is_a_job_of_its_own_name(path: Path) -> None:
     assert load_job(path).name == path.stem
 
 
-def test_the_three_examples_are_there() -> None:
-    assert [path.stem for path in EXAMPLES] == ["commercial-teacher", "materials", "sciknoweval-physics"]
+def test_the_examples_are_there() -> None:
+    assert [path.stem for path in EXAMPLES] == ["commercial-teacher", "materials", "recipes", "sciknoweval-physics"]
 
 
 def test_the_demo_trains_the_shipped_student_with_the_tutor() -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from students.measure import Student, attempt, second_attempt
+from tasks.guiding import Lesson
 from tasks.materials import MaterialsOptions, MaterialsTask, hint
+from tasks.recipes import RecipesOptions, RecipesTask, guide
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 MODELS = Path(__file__).parents[3] / "models"
@@ -47,3 +49,23 @@ def test_it_is_wrong_alone_and_right_once_told(shipped: Student, folder: Path) -
 def test_its_form_holds_at_temperature_one(shipped: Student) -> None:
     task = MaterialsTask(MaterialsOptions())
     assert attempt(shipped, task, task.test_questions(), temperature=1.0).format_rate >= 0.99
+
+
+def test_the_recipes_student_knows_what_it_was_taught_and_repeats_what_it_is_told() -> None:
+    folder = MODELS / "recipes-base"
+    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True)
+    student = Student(model, AutoTokenizer.from_pretrained(folder, local_files_only=True), max_new_tokens=16)
+    task = RecipesTask(RecipesOptions())
+    by_domain = {
+        name: [question for question in task.test_questions() if question.domain == name] for name in ("taught", "new")
+    }
+    assert attempt(student, task, by_domain["taught"]).accuracy >= 0.99
+    first = attempt(student, task, by_domain["new"], temperature=1.0)
+    assert first.accuracy <= 0.03  # by luck 1/512
+    assert first.format_rate >= 0.99
+    told = second_attempt(student, task, by_domain["new"], first, lambda question, text: told_of(question.text, text))
+    assert told.accuracy >= 0.95
+
+
+def told_of(question_text: str, answer_text: str) -> str:
+    return guide(Lesson(question_text, answer_text))
