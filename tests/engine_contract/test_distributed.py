@@ -1,5 +1,6 @@
 """Weights broadcast over a gloo group in which this process is the trainer, rank 0."""
 
+import base64
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -141,8 +142,36 @@ def test_tensors_that_do_not_fit_are_refused_before_any_travels(
     assert careful.version == "default"
 
 
-def test_pickled_tensors_are_never_read(careful: Engine) -> None:
-    answer = careful.post("/update_weights_from_tensor", serialized_named_tensors=["gASVBQAAAAAAAACMAWGULg=="])
+def test_tensors_in_a_request_come_as_safetensors_and_are_exact(careful: Engine, other_model: Path) -> None:
+    file = base64.b64encode((other_model / "model.safetensors").read_bytes()).decode()
+    body = {"serialized_named_tensors": [file], "load_format": "safetensors", "weight_version": "9"}
+    careful.post("/end_weight_update")
+    outside = careful.post("/update_weights_from_tensor", **body)
+    assert (outside.status_code, "begin_weight_update" in outside.text) == (400, True)
+    careful.post("/begin_weight_update")
+    assert careful.post("/update_weights_from_tensor", **body).status_code == 200
+    assert careful.version == "default"
+    assert careful.post("/end_weight_update").status_code == 200
+    new = careful.generate(input_ids=PROMPT, sampling_params=sampled(), return_logprob=True)
+    assert new["meta_info"]["weight_version"] == "9"
+    expected = expected_logprobs(other_model, PROMPT + new["output_ids"], len(PROMPT))
+    assert (values(new["meta_info"]["output_token_logprobs"]) - expected).abs().max() < TOLERANCE
+
+
+@pytest.mark.parametrize(("file", "message"), [("!", "base64"), ("AAAA", "no whole safetensors file")])
+def test_tensors_that_cannot_be_read_are_refused(careful: Engine, file: str, message: str) -> None:
+    careful.post("/begin_weight_update")
+    body = {"serialized_named_tensors": [file], "load_format": "safetensors"}
+    refused = careful.post("/update_weights_from_tensor", **body)
+    assert (refused.status_code, careful.version) == (400, "default")
+    assert message in refused.text
+
+
+@pytest.mark.parametrize("load_format", [{}, {"load_format": "flattened_bucket"}])
+def test_pickled_tensors_are_never_read(careful: Engine, load_format: dict[str, str]) -> None:
+    answer = careful.post(
+        "/update_weights_from_tensor", serialized_named_tensors=["gASVBQAAAAAAAACMAWGULg=="], **load_format
+    )
     assert (answer.status_code, answer.json()["success"]) == (501, False)
 
 

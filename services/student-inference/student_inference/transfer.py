@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import safetensors.torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from student_inference.async_engine import AsyncEngine
@@ -37,17 +39,34 @@ class Transfer:
 
     def receive(self, group: str, specs: Sequence[TensorSpec], version: str | None, flush: bool) -> None:
         """Blocks for the broadcasts; nothing that is served changes yet."""
-        if self._collected is None:
-            raise ModelError(
-                "update_weights_from_distributed must run between begin_weight_update() and end_weight_update()"
-            )
+        collected = self._update("update_weights_from_distributed")
         if group not in self._groups:
             raise ModelError(f"group_name: there is no group {group!r}; call /init_weights_update_group")
         shapes = dict(tensor_shapes(self._engine.engine.model.config))
         for spec in specs:
             expect_tensor(spec.name, spec.shape, shapes)
-        self._collected |= self._groups[group].receive(specs)
+        collected |= self._groups[group].receive(specs)
         self._version, self._flush = version or self._version, self._flush and flush
+
+    def unpack(self, files: Sequence[bytes], version: str | None, flush: bool) -> None:
+        """Collect the tensors of whole safetensors files; nothing that is served changes yet."""
+        collected = self._update("update_weights_from_tensor")
+        shapes = dict(tensor_shapes(self._engine.engine.model.config))
+        for file in files:
+            try:
+                tensors = safetensors.torch.load(file)
+            except SafetensorError as error:
+                raise ModelError(f"serialized_named_tensors: no whole safetensors file ({error})") from error
+            for name, tensor in tensors.items():
+                expect_tensor(name, tuple(tensor.shape), shapes)
+            collected |= tensors
+        self._version, self._flush = version or self._version, self._flush and flush
+
+    def _update(self, path: str) -> dict[str, Tensor]:
+        """The tensors of the update under way."""
+        if self._collected is None:
+            raise ModelError(f"{path} must run between begin_weight_update() and end_weight_update()")
+        return self._collected
 
     async def end(self) -> None:
         """Serve what was collected. An update of no tensor is none; one that lacks tensors is refused."""

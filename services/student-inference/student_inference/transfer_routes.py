@@ -1,6 +1,7 @@
 """SGLang's routes for weights that a trainer sends without a disk in between."""
 
 import asyncio
+import base64
 from collections.abc import Awaitable
 from typing import Literal
 
@@ -18,9 +19,10 @@ from student_inference.weight_routes import refused_update
 
 DEFAULT_GROUP = "weight_update_group"
 PICKLE_REFUSED = (
-    "update_weights_from_tensor carries pickled objects, which this engine never reads; "
-    "use /update_weights_from_disk or /update_weights_from_distributed"
+    "load_format: without 'safetensors' the tensors are pickled objects, which this engine never reads; send "
+    "safetensors files, or use /update_weights_from_disk or /update_weights_from_distributed"
 )
+RECEIVED = "Received the tensors; they are served after end_weight_update."
 
 
 class Join(msgspec.Struct, kw_only=True):
@@ -59,6 +61,22 @@ class Receive(msgspec.Struct, kw_only=True):
         return [TensorSpec(name, dtype, tuple(shape)) for name, dtype, shape in triples]
 
 
+class Unpack(msgspec.Struct, kw_only=True):
+    """Each of the tensors' files as base64. SGLang's own formats are pickles."""
+
+    serialized_named_tensors: list[str]
+    load_format: str | None = None
+    flush_cache: bool = True
+    weight_version: str | None = None
+
+    def files(self) -> list[bytes]:
+        """Raises BadRequest for what is no base64."""
+        try:
+            return [base64.b64decode(file, validate=True) for file in self.serialized_named_tensors]
+        except ValueError as error:
+            raise BadRequest(f"serialized_named_tensors: {error}; give each safetensors file as base64") from error
+
+
 class Rename(msgspec.Struct, kw_only=True):
     new_version: str
     abort_all_requests: bool = True
@@ -73,20 +91,13 @@ def transfer_router(engine: AsyncEngine) -> APIRouter:
     router = APIRouter()
     transfer = Transfer(engine)
     add_group_routes(router, transfer)
+    add_tensor_routes(router, transfer)
 
     @router.post("/begin_weight_update")
     async def begin_weight_update(http: Request) -> Response:
         await read(http, Begin)
         transfer.begin()
         return json_response({"success": True, "message": "Success"})
-
-    @router.post("/update_weights_from_distributed")
-    async def update_weights_from_distributed(http: Request) -> Response:
-        body = await read(http, Receive)
-        received = asyncio.to_thread(
-            transfer.receive, body.group_name, body.specs(), body.weight_version, body.flush_cache
-        )
-        return await outcome(received, "Received the tensors; they are served after end_weight_update.")
 
     @router.post("/end_weight_update")
     async def end_weight_update(http: Request) -> Response:
@@ -99,10 +110,6 @@ def transfer_router(engine: AsyncEngine) -> APIRouter:
         await engine.rename_weights(body.new_version, body.abort_all_requests)
         message = f"Weight version updated to {body.new_version}"
         return json_response({"success": True, "message": message, "new_version": body.new_version})
-
-    @router.post("/update_weights_from_tensor")
-    async def update_weights_from_tensor() -> Response:
-        return json_response({"success": False, "message": PICKLE_REFUSED}, 501)
 
     return router
 
@@ -120,6 +127,26 @@ def add_group_routes(router: APIRouter, transfer: Transfer) -> None:
     async def destroy_weights_update_group(http: Request) -> Response:
         body = await read(http, Leave)
         return await outcome(asyncio.to_thread(transfer.leave, body.group_name), "Succeeded to destroy the group.")
+
+
+def add_tensor_routes(router: APIRouter, transfer: Transfer) -> None:
+    """Tensors of an update, over a group or in the request itself."""
+
+    @router.post("/update_weights_from_distributed")
+    async def update_weights_from_distributed(http: Request) -> Response:
+        body = await read(http, Receive)
+        received = asyncio.to_thread(
+            transfer.receive, body.group_name, body.specs(), body.weight_version, body.flush_cache
+        )
+        return await outcome(received, RECEIVED)
+
+    @router.post("/update_weights_from_tensor")
+    async def update_weights_from_tensor(http: Request) -> Response:
+        body = await read(http, Unpack)
+        if body.load_format != "safetensors":
+            return json_response({"success": False, "message": PICKLE_REFUSED}, 501)
+        unpacked = asyncio.to_thread(transfer.unpack, body.files(), body.weight_version, body.flush_cache)
+        return await outcome(unpacked, RECEIVED)
 
 
 async def outcome(action: Awaitable[None], message: str) -> Response:
