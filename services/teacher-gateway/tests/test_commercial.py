@@ -7,6 +7,7 @@ from typing import Any
 import httpx2
 import pytest
 import yaml
+from teacher_gateway.providers.commercial import MESSAGE_CHARACTERS
 
 from .conftest import StartGateway, StartTeacher
 from .scripted import STALL, ScriptedTeacher, guidance_request, http_answer
@@ -116,3 +117,12 @@ async def test_a_prompt_that_gemini_blocks_is_a_refusal(ask: Ask) -> None:
     blocked = {"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 19}}
     answer, _ = await ask(GEMINI, http_answer(200, blocked))
     assert answer.json()["code"] == "teacher_content_filtered"
+
+
+@every_wire
+async def test_a_long_refusal_is_not_cut_through_a_quoted_key(ask: Ask, wire: Wire) -> None:
+    # Wherever it is cut, there is a key; and half a key could not be found and taken out any more.
+    quoted = wire.unauthorized.split(b"\r\n\r\n")[1].replace(b"KEY", (KEY * MESSAGE_CHARACTERS).encode())
+    answer, _ = await ask(wire, http_answer(401, quoted))
+    assert answer.json()["code"] == "teacher_refused"
+    assert KEY[:3] not in answer.text
