@@ -1,6 +1,6 @@
 """Runs the cells of a plan that have no result yet, in the plan's order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence, Set
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
@@ -103,24 +103,22 @@ def run_study(study: Study, lanes: Sequence[Lane], choice: Choice, watcher: Watc
     """
     done: list[CellResult] = []
     tried: set[str] = set()
-    running: dict[Future[CellResult], Lane] = {}
+    running: dict[Future[CellResult], tuple[Cell, Lane]] = {}
     free = list(lanes)
     pool = ThreadPoolExecutor(len(lanes), thread_name_prefix="cell")
     try:
         while True:
             study.share(choice)
-            for cell in startable(study.left(choice), tried, len(free) if more(choice, tried) else 0):
-                if not more(choice, tried):
-                    break
+            while free and (cell := next_cell(study, choice, tried, [cell for cell, _ in running.values()])):
                 tried.add(cell.id)
                 student = prepare_student(cell.student, study.plan.students[cell.student], watcher.tell)
                 lane = free.pop()
                 client = lane.client_for(student)
-                running[pool.submit(run_cell, client, cell, partial(watcher.job, cell))] = lane
+                running[pool.submit(run_cell, client, cell, partial(watcher.job, cell))] = cell, lane
             if not running:
                 return done
             for future in wait(running, LOOK_SECONDS, FIRST_COMPLETED).done:
-                free.append(running.pop(future))
+                free.append(running.pop(future)[1])
                 result = future.result()
                 study.add(result)
                 done.append(result)
@@ -129,12 +127,10 @@ def run_study(study: Study, lanes: Sequence[Lane], choice: Choice, watcher: Watc
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def more(choice: Choice, tried: set[str]) -> bool:
-    """The limit allows another cell."""
-    return choice.limit is None or len(tried) < choice.limit
-
-
-def startable(left: Iterable[Cell], tried: set[str], lanes: int) -> list[Cell]:
-    """The next cells for so many free lanes; none that awaits a search which has not ended."""
-    ready = [cell for cell in left if cell.id not in tried and cell.awaits is None]
-    return ready[:lanes]
+def next_cell(study: Study, choice: Choice, tried: Set[str], running: Sequence[Cell]) -> Cell | None:
+    """The first that is left, awaits no search, and is not the same work as one under way; None at the limit."""
+    if choice.limit is not None and len(tried) >= choice.limit:
+        return None
+    under_way = {cell.fingerprint for cell in running}
+    ready = (cell for cell in study.left(choice) if cell.id not in tried and cell.awaits is None)
+    return next((cell for cell in ready if cell.fingerprint not in under_way), None)

@@ -43,7 +43,8 @@ class Lane:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._open.__exit__(kind, error, traceback)
-        if kind is None:
+        # Logs are kept of what went wrong, not of what was ended or interrupted.
+        if kind is None or not issubclass(kind, Exception):
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def client_for(self, student: Path) -> Client:

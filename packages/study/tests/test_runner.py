@@ -258,3 +258,11 @@ def test_a_student_is_not_needed_before_its_first_cell(tmp_path, lane):
     assert len(go(tmp_path, lane, plan, limit=4)) == 4
     with pytest.raises(Problem, match="models/gone"):
         go(tmp_path, lane, plan, limit=1)
+
+
+def test_lanes_run_side_by_side_and_none_does_the_same_work_as_another(tmp_path, orchestrator):
+    plan = arms(one=ARM, two=ARM, other=merge_patch(ARM, {"job": {"training": {"steps": 2}}}))
+    with Client(orchestrator.url) as left, Client(orchestrator.url) as right:
+        done = run_study(Study(plan, tmp_path), [Lane(left), Lane(right)], Choice(), Quiet())
+    assert sorted(result.cell for result in done) == ["main/one/base-0/seed-0", "main/other/base-0/seed-0"]
+    assert len(Study(plan, tmp_path).results) == 3
