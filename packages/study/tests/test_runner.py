@@ -28,9 +28,14 @@ REFUSED, FAILING = "refused", "failing"
 def step_record(step: int) -> StepRecord:
     attempts = [
         AttemptStats(
-            attempt=attempt, rows=rows, correct=1, decay_factor=1, mean_advantage_correct=1, mean_advantage_wrong=-1
+            attempt=attempt,
+            rows=rows,
+            correct=rows - 1,
+            decay_factor=1,
+            mean_advantage_correct=1,
+            mean_advantage_wrong=-1,
         )
-        for attempt, rows in ((1, 3), (2, 1))
+        for attempt, rows in ((1, 6), (2, 2))
     ]
     numbers = dict.fromkeys(StepRecord.model_fields, 0) | {"step": step, "student_tokens": 10 * step}
     return StepRecord.model_validate(
@@ -199,7 +204,8 @@ def test_a_result_holds_what_the_records_say(tmp_path, lane):
     (result,) = Study(arms(one=ARM), tmp_path).results.values()
     assert [step.student_tokens for step in result.steps] == [10, 30, 60]
     assert [step.prompts for step in result.steps] == [24, 48, 72]
-    assert (result.steps[0].share_first_attempts, result.steps[0].solved_first) == (0.75, 1)
+    first = result.steps[0]
+    assert (first.share_first_attempts, first.solved_first, first.solved_guided) == (0.75, 5, 1)
     assert [(point.prompts, point.student_tokens) for point in result.evaluations] == [
         (0, 0),
         (24, 10),
