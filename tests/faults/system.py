@@ -110,7 +110,10 @@ class System:
             if self.second is not None:
                 self.second.clear_away()
             command = [sys.executable, "-P", "-m", "orchestrator"]
-            environment = environment_of(first) | {"ORCHESTRATOR_PORT": "0"}
+            try:
+                environment = environment_of(first) | {"ORCHESTRATOR_PORT": "0"}
+            except (FileNotFoundError, ProcessLookupError):  # it ended this moment: the next look finds another one
+                return
             self.second = spawn(command, environment, self.home / "logs" / f"{SECOND_ORCHESTRATOR}.log")
 
     def redis(self) -> "redis.Redis":
