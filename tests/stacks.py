@@ -19,6 +19,9 @@ def materials_stack(home: Path) -> StackRequest:
 
 
 def environment_of(pid: int) -> dict[str, str]:
-    """Of a process that runs."""
-    items = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    """Of a process; empty where it has ended."""
+    try:
+        items = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
     return dict(item.split("=", 1) for item in items if item)

@@ -109,12 +109,13 @@ class System:
         if self.pid(SECOND_ORCHESTRATOR) is None and first is not None:
             if self.second is not None:
                 self.second.clear_away()
-            command = [sys.executable, "-P", "-m", "orchestrator"]
-            try:
-                environment = environment_of(first) | {"ORCHESTRATOR_PORT": "0"}
-            except (FileNotFoundError, ProcessLookupError):  # it ended this moment: the next look finds another one
+            environment = environment_of(first)
+            if not environment:  # the first one ended this moment: the next look finds another
                 return
-            self.second = spawn(command, environment, self.home / "logs" / f"{SECOND_ORCHESTRATOR}.log")
+            command = [sys.executable, "-P", "-m", "orchestrator"]
+            self.second = spawn(
+                command, environment | {"ORCHESTRATOR_PORT": "0"}, self.home / "logs" / f"{SECOND_ORCHESTRATOR}.log"
+            )
 
     def redis(self) -> "redis.Redis":
         """A client of our own, past every proxy."""
