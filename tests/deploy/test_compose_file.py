@@ -108,4 +108,4 @@ def test_an_image_has_a_room_and_every_room_that_it_uses() -> None:
     rooms = subprocess.run(
         command, cwd=REPOSITORY, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=True
     ).stdout.split()
-    assert rooms == ["socratic-contracts", "socratic-servicekit", "socratic-trainer"]
+    assert rooms == ["socratic-contracts", "socratic-rewards", "socratic-servicekit", "socratic-trainer"]

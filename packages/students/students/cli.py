@@ -39,7 +39,10 @@ def materials(out: Out, seed: Seed = 0, threads: Threads = 1) -> None:
 
 @make_base.command()
 def recipes(out: Out, seed: Seed = 0, threads: Threads = 1) -> None:
-    """The base of the built-in task `recipes`: about three minutes on one thread."""
+    """The base of the built-in task `recipes`: about three minutes on one thread.
+
+    Example: socratic student make-base recipes --out .socratic/students/recipes-base --seed 1
+    """
     import torch
     from tasks.recipes import RecipesOptions, RecipesTask
 
