@@ -5,9 +5,10 @@
 A group is 8 episodes of 1,024 student tokens with log-probabilities. Ours: the worker's and the trainer's own store
 code; appended once by episode id, read by consumer group, decoded, acknowledged. atropos 0.4.0: tokens, masks, scores
 and log-probabilities as JSON to `/scored_data`, batches of 8 groups from `/batch`; its environments compress with gzip,
-which is slower here, so that this client does not. Plain stream: what PipelineRL does, but for msgpack in the
-place of its pickle: a group by XADD and XREAD of one entry, without acknowledgement. One client process on every side, writing one group after the other;
-each round writes all groups, then reads them. Redis keeps its append-only file (every second). Left out: a network.
+which is slower here, so that this client does not. Plain stream: what PipelineRL does, but for msgpack in the place of
+its pickle: a group by XADD and XREAD of one entry, without acknowledgement. One client process on every side, writing
+one group after the other; each round writes all groups, then reads them. Redis keeps its append-only file (every
+second). Left out: a network.
 """
 
 import argparse
