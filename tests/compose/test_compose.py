@@ -16,7 +16,8 @@ from trainer.archive import read_batch
 
 from .system import BUILD_SECONDS, HEALTHY_SECONDS, ComposeSystem
 
-STEPS = 24
+# About a second each: the job must outlast nine restarts and a shutdown.
+STEPS = 80
 # The loss of a service costs a step at most some twenty seconds; the whole job takes one to three minutes.
 STEP_SECONDS = 120
 JOB_SECONDS = 600
@@ -75,6 +76,7 @@ def wait_for_step(system: ComposeSystem, job_id: str, step: int) -> None:
     def reached() -> bool:
         job = job_of(system, job_id)
         assert job is None or job.status != JobStatus.FAILED, job.error
+        assert job is None or job.finished_at is None, "the job ended before all services were restarted: raise STEPS"
         return job is not None and job.progress.step >= step
 
     eventually(reached, STEP_SECONDS)
