@@ -12,7 +12,7 @@ from contracts.events import EVENT_FIELD, decode_event
 from contracts.manifests import Manifest, decode_manifest
 from contracts.policies import checkpoint_directory
 from msgspec import MsgspecError
-from servicekit.checksums import sha256_of
+from servicekit.checksums import SHA256
 from trainer.archive import read_batch
 
 
@@ -86,4 +86,4 @@ def steps_told(store: "redis.Redis", job_id: str) -> list[int]:
 
 def weights_at(data_root: Path, job_id: str, step: int) -> str:
     """SHA-256 of the weights in a step's checkpoint."""
-    return sha256_of(checkpoint_directory(data_root, job_id, step) / "model.safetensors")
+    return SHA256.of(checkpoint_directory(data_root, job_id, step) / "model.safetensors")

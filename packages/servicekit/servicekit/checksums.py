@@ -30,11 +30,6 @@ SHA256 = Sums("SHA256SUMS", hashlib.sha256)
 XXH128 = Sums("XXH128SUMS", xxh3_128)
 
 
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file."""
-    return SHA256.of(path)
-
-
 def write_checksums(directory: Path, known: Mapping[str, str] | None = None, sums: Sums = SHA256) -> None:
     """One line a file. `known`: digests of files that were hashed as they were written."""
     digests = {name: (known or {}).get(name) or sums.of(directory / name) for name in names_in(directory, sums)}
@@ -53,7 +48,7 @@ def damage_in(directory: Path) -> str | None:
     try:
         listed = listed_in(directory)
         for name in sorted(names_in(directory) | listed.keys()):
-            if sha256_of(directory / name) != listed.get(name):
+            if SHA256.of(directory / name) != listed.get(name):
                 return f"{name} differs from its checksum"
     except (OSError, ValueError) as error:
         return f"{SHA256.file} or a file of it cannot be read: {error}"

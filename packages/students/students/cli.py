@@ -1,7 +1,8 @@
 """`socratic student`: make the small base students."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from contracts.errors import Problem
@@ -16,6 +17,9 @@ Out = Annotated[Path, typer.Option(help="Folder to write, in Hugging Face layout
 Seed = Annotated[int, typer.Option(min=0, help="Equal seeds give equal weights on one thread.")]
 Threads = Annotated[int, typer.Option(min=1, help="CPU threads of torch.")]
 
+Make = Callable[[Path, Any, Any, Console], dict[str, float]]
+"""Directory, task, recipe and console -> figures of the card."""
+
 # The commands import torch in their bodies: `socratic --help` must not wait seconds for it.
 
 
@@ -25,16 +29,11 @@ def materials(out: Out, seed: Seed = 0, threads: Threads = 1) -> None:
 
     Example: socratic student make-base materials --out .socratic/students/materials-base --seed 1
     """
-    import torch
     from tasks.materials import MaterialsOptions, MaterialsTask
 
     from students.materials import make_materials_base
-    from students.wordbase import Recipe
 
-    torch.set_num_threads(threads)
-    console = Console()
-    task = MaterialsTask(MaterialsOptions())
-    _report(console, make_materials_base(out, task, Recipe(seed=seed), console), out)
+    _make_word_base(make_materials_base, MaterialsTask(MaterialsOptions()), out, seed, threads)
 
 
 @make_base.command()
@@ -43,16 +42,11 @@ def recipes(out: Out, seed: Seed = 0, threads: Threads = 1) -> None:
 
     Example: socratic student make-base recipes --out .socratic/students/recipes-base --seed 1
     """
-    import torch
     from tasks.recipes import RecipesOptions, RecipesTask
 
     from students.recipes import make_recipes_base
-    from students.wordbase import Recipe
 
-    torch.set_num_threads(threads)
-    console = Console()
-    task = RecipesTask(RecipesOptions())
-    _report(console, make_recipes_base(out, task, Recipe(seed=seed), console), out)
+    _make_word_base(make_recipes_base, RecipesTask(RecipesOptions()), out, seed, threads)
 
 
 @make_base.command()
@@ -88,6 +82,16 @@ def sciknoweval(
     except (Problem, ValueError) as error:
         raise typer.BadParameter(str(error)) from None
     _report(console, figures, out)
+
+
+def _make_word_base(make: Make, task: Any, out: Path, seed: int, threads: int) -> None:
+    import torch
+
+    from students.wordbase import Recipe
+
+    torch.set_num_threads(threads)
+    console = Console()
+    _report(console, make(out, task, Recipe(seed=seed), console), out)
 
 
 def _report(console: Console, figures: dict[str, float], out: Path) -> None:

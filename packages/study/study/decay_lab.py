@@ -8,15 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from contracts.jobs import JobSpec
+from contracts.outcomes import INCOMPLETE, attempt_of
 from rewards.advantages import row
 from rewards.decay import DECAYS
 from rewards.rows import Rows, rows_of
 
 from study.records import CellResult
 
-# How an attempt index is written in CellResult.outcomes: 1 to 9, then a to g; 0 is never, x was not completed.
-DIGITS = "0123456789abcdefg"
-NOT_COMPLETED = "x"
 # Rule and its one setting, as in the table of docs/methods.md; fixed before the first run.
 RULES: dict[str, tuple[str, float]] = {
     "none": ("none", 0.0),
@@ -44,7 +42,7 @@ class Signal:
 
 def batch_of(outcomes: str, attempts: int, group_size: int) -> Rows:
     """Rows of a stored batch of at most `attempts` attempts. Raises ValueError for a letter that means no attempt."""
-    completed = [(index, DIGITS.index(mark)) for index, mark in enumerate(outcomes) if mark != NOT_COMPLETED]
+    completed = [(index, attempt_of(mark)) for index, mark in enumerate(outcomes) if mark != INCOMPLETE]
     raw = [[0.0] * (solved - 1) + [1.0] if solved else [0.0] * attempts for _, solved in completed]
     return rows_of(raw, [[1] * len(row) for row in raw], [index // group_size for index, _ in completed])
 

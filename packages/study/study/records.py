@@ -2,18 +2,13 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from contracts.records import JsonRecord
+from pydantic import Field
 
 Status = Literal["succeeded", "failed"]
 
 
-class StudyRecord(BaseModel):
-    """Base: closed and frozen. NaN and infinity cross JSON as strings, not as null."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-
-
-class PartAccuracy(StudyRecord):
+class PartAccuracy(JsonRecord):
     """Accuracy on a part of the held-out questions: a domain, or a split of a transfer test."""
 
     questions: int
@@ -35,7 +30,7 @@ class EvaluationPoint(PartAccuracy):
     by_split: dict[str, PartAccuracy] = Field({}, description="held_out, unseen_combination, unseen_term ...")
 
 
-class StepPoint(StudyRecord):
+class StepPoint(JsonRecord):
     """One training step."""
 
     step: int
@@ -57,7 +52,7 @@ class StepPoint(StudyRecord):
     gradient_norm: float
 
 
-class CellResult(StudyRecord):
+class CellResult(JsonRecord):
     """A cell that ran to its end, or failed."""
 
     plan: str = Field(description="Name of the plan.")

@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 from tasks import materials, recipes
 from tasks.guiding import Lesson
-from tasks.recipes.orders import ORDER
+from tasks.recipes.orders import asks_for_order
 
 TUTORS: dict[str, Callable[[Lesson], str]] = {"materials": materials.guide, "recipes": recipes.guide}
 
 
 def guide(lesson: Lesson) -> str:
     """Guidance of the tutor whose question this is. Raises ValueError for a question of neither."""
-    name = "recipes" if ORDER.search(" ".join(lesson.question_text.split())) else "materials"
-    return TUTORS[name](lesson)
+    return TUTORS["recipes" if asks_for_order(lesson.question_text) else "materials"](lesson)

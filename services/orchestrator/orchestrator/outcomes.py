@@ -4,10 +4,7 @@ from collections.abc import Iterable
 
 from contracts.episodes import Episode
 from contracts.manifests import Manifest
-
-# By attempt: K is 16 at most.
-SOLVED_AT = "123456789abcdefg"
-NEVER, INCOMPLETE = "0", "x"
+from contracts.outcomes import INCOMPLETE, mark_of
 
 
 def outcomes_of(manifest: Manifest, episodes: Iterable[Episode]) -> str:
@@ -20,6 +17,5 @@ def outcome_of(episode: Episode) -> str:
     """The attempt at which it was solved, `0` for never, `x` when it could not be completed."""
     if episode.failure is not None:
         return INCOMPLETE
-    solved = (index for index, attempt in enumerate(episode.attempts) if attempt.reward > 0)
-    index = next(solved, None)
-    return NEVER if index is None else SOLVED_AT[index]
+    solved = (number for number, attempt in enumerate(episode.attempts, 1) if attempt.reward > 0)
+    return mark_of(next(solved, None))

@@ -20,7 +20,7 @@ from contracts.events import EVENT_FIELD, decode_event
 from contracts.jobs import JobSpec
 from contracts.manifests import encode_manifest
 from contracts.policies import checkpoint_directory, checkpoint_steps
-from servicekit.checksums import sha256_of
+from servicekit.checksums import SHA256
 from trainer.app import run
 from trainer.settings import TrainerSettings
 
@@ -132,7 +132,7 @@ def reached(client: "redis.Redis", version: int, job: str = JOB) -> bool:
 
 def weights_at(data_root: Path, step: int) -> str:
     """SHA-256 of the weights in a step's checkpoint."""
-    return sha256_of(checkpoint_directory(data_root, JOB, step) / "model.safetensors")
+    return SHA256.of(checkpoint_directory(data_root, JOB, step) / "model.safetensors")
 
 
 def consumed_ids(data_root: Path) -> list[str]:

@@ -1,9 +1,12 @@
 """Does this Redis keep what it is given? Read from INFO alone, which needs no right to change anything."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from socratic.doctor.finding import Finding
 from socratic.stack.redis import OLDEST_VERSION
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 # INFO is answered within milliseconds.
 REDIS_SECONDS = 3.0
@@ -25,11 +28,18 @@ def read_info(url: str) -> dict[str, Any]:
     import redis
 
     try:
-        with redis.Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS) as client:
+        with connect(url) as client:
             found: dict[str, Any] = client.info()
             return found
     except (redis.RedisError, ValueError) as error:
         raise ConnectionError(str(error)) from None
+
+
+def connect(url: str) -> "Redis":
+    """A client that gives up soon. Raises ValueError for an address that is none."""
+    import redis
+
+    return redis.Redis.from_url(url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS)
 
 
 def check_version(info: dict[str, Any]) -> Finding:

@@ -9,7 +9,7 @@ from contracts import keys
 from contracts.errors import Problem
 
 from socratic.doctor.finding import Finding
-from socratic.doctor.redis import REDIS_SECONDS
+from socratic.doctor.redis import connect
 from socratic.problems import raise_for_problem, unreachable
 
 # Health is answered at once; the list of teachers asks a neighbour.
@@ -93,9 +93,7 @@ def check_heartbeats(redis_url: str) -> list[Finding]:
     import redis
 
     try:
-        with redis.Redis.from_url(
-            redis_url, socket_timeout=REDIS_SECONDS, socket_connect_timeout=REDIS_SECONDS
-        ) as client:
+        with connect(redis_url) as client:
             beats = {name: list(client.scan_iter(keys.heartbeat(name, "*"), 1000)) for name in ("trainer", "worker")}
     except (redis.RedisError, ValueError):
         return []

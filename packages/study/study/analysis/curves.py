@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from study.records import CellResult, EvaluationPoint
+from study.records import CellResult, PartAccuracy
 
 Floats = NDArray[np.float64]
 Budget = Literal["prompts", "student_tokens"]
@@ -51,7 +51,7 @@ class Curve:
         return float(np.interp(threshold, self.accuracy_E[rising], self.spent_E[rising]))
 
 
-def value(point: EvaluationPoint, quantity: Quantity) -> float:
+def value(point: PartAccuracy, quantity: Quantity) -> float:
     """Unassisted is greedy where that was asked for, else the mean of the samples."""
     if quantity == "unassisted" and point.unassisted is None:
         return point.mean_at_k

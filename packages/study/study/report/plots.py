@@ -47,6 +47,7 @@ def colours(arms: Arms) -> dict[str, str]:
 def accuracy_curves(arms: Arms) -> Figure:
     """Unassisted against prompts and against student tokens, guided against prompts."""
     made, panels = figure(3)
+    palette = colours(arms)
     wanted: tuple[tuple[Quantity, Budget, str], ...] = (
         ("unassisted", "prompts", "unassisted, held-out"),
         ("unassisted", "student_tokens", "unassisted, held-out"),
@@ -54,7 +55,7 @@ def accuracy_curves(arms: Arms) -> Figure:
     )
     for axes, (quantity, budget, title) in zip(panels, wanted, strict=True):
         for arm, cells in arms.cells.items():
-            draw_mean_curve(axes, cells, quantity, budget, colours(arms)[arm], arms.label(arm))
+            draw_mean_curve(axes, cells, quantity, budget, palette[arm], arms.label(arm))
         axes.set_title(title, loc="left")
         axes.set_xlabel(f"{budget.replace('_', ' ')}, thousands")
         axes.xaxis.set_major_formatter(lambda value, _place: f"{value / 1000:g}")
@@ -81,12 +82,13 @@ def difference_plot(arms: Arms) -> Figure:
     reference = arms.cells[arms.experiment.compare_with or ""]
     others = [arm for arm, cells in arms.cells.items() if cells is not reference]
     made, panels = figure(2)
+    palette, listed = colours(arms), measures(arms.all)
     for axes, name in zip(panels, ("curve", "curve_tokens"), strict=True):
-        measure = measures(arms.all)[name]
+        measure = listed[name]
         for place, arm in enumerate(reversed(others)):
             found = difference(arms.cells[arm], reference, measure)
             if found is not None:
-                colour = colours(arms)[arm]
+                colour = palette[arm]
                 axes.plot(found.mean, place, "o", color=colour)
                 if found.interval is not None:
                     axes.plot(found.interval, (place, place), color=colour, linewidth=2)
@@ -112,15 +114,16 @@ def dynamics(arms: Arms) -> Figure:
     ]
     present = [(title, lines) for title, lines in quantities if has(arms, lines[-1][0])]
     made, panels = figure(2, ceil(len(present) / 2))
+    palette = colours(arms)
     for axes, (title, lines) in zip(panels, present, strict=False):
         axes.set_title(title, loc="left")
         axes.set_xlabel("step")
         for arm, cells in arms.cells.items():
             for of, style in lines:
-                draw_steps(axes, [[of(step) for step in cell.steps] for cell in cells], colours(arms)[arm], style)
+                draw_steps(axes, [[of(step) for step in cell.steps] for cell in cells], palette[arm], style)
     for axes in panels[len(present) :]:
         axes.set_axis_off()
-    lines_of = [Line2D([], [], color=colour, label=arms.label(arm)) for arm, colour in colours(arms).items()]
+    lines_of = [Line2D([], [], color=colour, label=arms.label(arm)) for arm, colour in palette.items()]
     made.legend(handles=lines_of, loc="outside lower center", ncols=4, frameon=False)
     return made
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from study.analysis.compare import Difference, difference, summary
 from study.analysis.curves import value
-from study.analysis.measures import Measure, measures
+from study.analysis.measures import measures
 from study.analysis.results import Arms
 from study.decay_lab import RULES, RuleSummary, rule_summary
 from study.records import CellResult, PartAccuracy
@@ -45,25 +45,19 @@ def differences(arms: Arms) -> str:
     if not reference:
         return ""
     listed = measures(arms.all)
-    chosen = [listed[name] for name in COMPARED]
-    rows = [
-        [arms.label(arm), *(gap(difference(cells, reference, measure)) for measure in chosen), by_student(arms, arm)]
-        for arm, cells in arms.cells.items()
-        if cells is not reference
-    ]
+    rows = []
+    for arm, cells in arms.cells.items():
+        if cells is not reference:
+            found = {name: difference(cells, reference, listed[name]) for name in COMPARED}
+            rows.append([arms.label(arm), *map(gap, found.values()), by_student(found["curve"])])
     less = arms.label(arms.experiment.compare_with or "")
-    header = [f"less {less}", *(measure.label for measure in chosen), "mean of curve, by student"]
+    header = [f"less {less}", *(listed[name].label for name in COMPARED), "mean of curve, by student"]
     return table(header, rows) if rows else ""
 
 
-def by_student(arms: Arms, arm: str) -> str:
+def by_student(found: Difference | None) -> str:
     """Whether the base students agree."""
-    found = curve_difference(arms, arm, measures(arms.all)["curve"])
     return ", ".join(f"{name} {gap:+.3f}" for name, gap in found.by_student.items()) if found else number(None)
-
-
-def curve_difference(arms: Arms, arm: str, measure: Measure) -> Difference | None:
-    return difference(arms.cells[arm], arms.cells[arms.experiment.compare_with or ""], measure)
 
 
 Parts = Callable[[CellResult], dict[str, PartAccuracy]]
@@ -83,7 +77,7 @@ def part(cells: list[CellResult], of: Parts, name: str) -> str:
     found = [of(cell)[name] for cell in cells if name in of(cell)]
     if not found:
         return number(None)
-    unassisted = sum(each.mean_at_k if each.unassisted is None else each.unassisted for each in found) / len(found)
+    unassisted = sum(value(each, "unassisted") for each in found) / len(found)
     return f"{number(unassisted)} / {number(sum(each.guided for each in found) / len(found))}"
 
 

@@ -1,15 +1,15 @@
 """The built-in task: choose a material from a small table."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import chain, islice
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.base import Message, Question, Verdict
+from tasks.base import Question, Verdict
+from tasks.drawn import DrawnTask
 from tasks.materials.hold_out import HoldOut, Split, Term
 from tasks.materials.prompts import PLAIN_SHARE, TERMS, Prompt, draw_asked
 from tasks.materials.table import LETTERS, Table, draw_table
@@ -52,28 +52,10 @@ class MaterialsOptions(BaseModel):
     ] = False
 
 
-class MaterialsTask:
+class MaterialsTask(DrawnTask[MaterialsOptions]):
     """Questions drawn from a seed; no held-out table occurs in training."""
 
     name = "materials"
-
-    def __init__(self, options: MaterialsOptions) -> None:
-        self.options = options
-
-    @classmethod
-    def create(cls, options: MaterialsOptions, data_roots: Sequence[Path]) -> Self:
-        """For the registry; this task reads no files."""
-        return cls(options)
-
-    def train_questions(self) -> list[Question]:
-        return self._train
-
-    def test_questions(self) -> list[Question]:
-        return self._test
-
-    def messages(self, question: Question) -> list[Message]:
-        """One user turn: the text holds the table, so the options are not repeated."""
-        return [{"role": "user", "content": question.text}]
 
     def verify(self, question: Question, answer_text: str) -> Verdict:
         return tolerant_letter(question, answer_text)
@@ -99,12 +81,10 @@ class MaterialsTask:
     def _split_prompts(self) -> dict[str, list[Prompt]]:
         return {split: self._draw(split, self.options.test_questions, split) for split in self._hold_out.splits}
 
-    @cached_property
-    def _test(self) -> list[Question]:
+    def draw_test(self) -> list[Question]:
         return _questions("test", self._test_prompts)
 
-    @cached_property
-    def _train(self) -> list[Question]:
+    def draw_train(self) -> list[Question]:
         share, count = self.options.plain_share, self.options.train_questions
         return _questions("train", self._draw("train", count, None, self.held_out_tables, share))
 

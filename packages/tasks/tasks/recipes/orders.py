@@ -54,9 +54,18 @@ def draw_order(rng: random.Random, size: int, taught_share: float, held_out: boo
     return Order(name, size, draw_batch(rng, held_out))
 
 
+def asks_for_order(text: str) -> bool:
+    """It holds a question of the recipes, of whichever name."""
+    return _found_in(text) is not None
+
+
 def parse_order(text: str) -> Order:
     """The question in a text, which may say more around it. Raises ValueError where there is none."""
-    found = ORDER.search(" ".join(text.split()))
+    found = _found_in(text)
     if found is None or found[2] not in BOOK:
         raise ValueError("no question of the recipes in this text: expected `mix 3 : bronze ? batch 2.4 1.1 ;`")
     return Order(found[2], int(found[1]), (found[3], found[4]))
+
+
+def _found_in(text: str) -> re.Match[str] | None:
+    return ORDER.search(" ".join(text.split()))

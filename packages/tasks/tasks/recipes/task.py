@@ -1,14 +1,12 @@
 """The built-in task `recipes`: name the ingredients of a recipe in order."""
 
 import random
-from collections.abc import Sequence
-from functools import cached_property
-from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.base import Message, Question, Verdict
+from tasks.base import Question, Verdict
+from tasks.drawn import DrawnTask
 from tasks.recipes.book import MOST_INGREDIENTS, numbered
 from tasks.recipes.orders import Order, draw_order
 from tasks.verifiers import exact
@@ -33,39 +31,19 @@ class RecipesOptions(BaseModel):
     test_questions: Annotated[int, Field(ge=1, le=100_000, description="Size of the held-out set.")] = 240
 
 
-class RecipesTask:
+class RecipesTask(DrawnTask[RecipesOptions]):
     """Questions drawn from a seed, in the domains `taught` and `new`; no held-out batch occurs in training."""
 
     name = "recipes"
-
-    def __init__(self, options: RecipesOptions) -> None:
-        self.options = options
-
-    @classmethod
-    def create(cls, options: RecipesOptions, data_roots: Sequence[Path]) -> Self:
-        """For the registry; this task reads no files."""
-        return cls(options)
-
-    def train_questions(self) -> list[Question]:
-        return self._train
-
-    def test_questions(self) -> list[Question]:
-        return self._test
-
-    def messages(self, question: Question) -> list[Message]:
-        """One user turn."""
-        return [{"role": "user", "content": question.text}]
 
     def verify(self, question: Question, answer_text: str) -> Verdict:
         """Every ingredient in its place; there are no partial marks."""
         return exact(question, answer_text)
 
-    @cached_property
-    def _train(self) -> list[Question]:
+    def draw_train(self) -> list[Question]:
         return self._draw("train", self.options.train_questions, self.options.taught_share)
 
-    @cached_property
-    def _test(self) -> list[Question]:
+    def draw_test(self) -> list[Question]:
         # A third of it whatever is trained on, so that accuracies compare.
         return self._draw("test", self.options.test_questions, TAUGHT_SHARE)
 

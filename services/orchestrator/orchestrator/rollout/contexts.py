@@ -8,6 +8,7 @@ from pathlib import Path
 
 from contracts.errors import Problem
 from contracts.jobs import JobSpec
+from servicekit.heap import settle_heap
 
 from orchestrator.questions import load_questions
 from orchestrator.rollout.chat import StudentChat
@@ -17,8 +18,8 @@ from orchestrator.validation.students import find_student
 
 # One job runs at a time; a few more spare a reload when jobs follow each other.
 KEPT_JOBS = 4
-# Objects made since the last look (Python: 700), and looks at young ones before one at older ones: hundreds of episodes
-# in flight hold so many that Python's own numbers take a fifth of a worker's time.
+# Objects made since the last look (Python: 700), and looks at young ones before one at older ones: episodes leave few
+# cycles behind, but hundreds in flight hold so many objects that Python's own numbers take a fifth of a worker's time.
 COLLECT_AFTER = (20_000, 20, 20)
 
 
@@ -38,6 +39,7 @@ class JobContexts:
             if job_id not in self._kept:
                 self._kept[job_id] = await self._load(job_id)
                 settle_heap()
+                gc.set_threshold(*COLLECT_AFTER)
                 if len(self._kept) > KEPT_JOBS:
                     self._kept.popitem(last=False)
             self._kept.move_to_end(job_id)
@@ -48,13 +50,6 @@ class JobContexts:
         if row is None:
             raise Problem(404, "not_found", f"There is no job {job_id}.")
         return await asyncio.to_thread(load_context, job_id, row.spec, self.model_roots, self.data_roots)
-
-
-def settle_heap() -> None:
-    """Let the collector pass over what was loaded, and look less often: episodes leave few cycles behind."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
 
 
 def load_context(job_id: str, spec: JobSpec, model_roots: Sequence[Path], data_roots: Sequence[Path]) -> JobContext:

@@ -3,12 +3,11 @@
 from typing import Annotated
 
 from contracts.episode_views import EpisodeAttempts
-from contracts.errors import Problem
 from contracts.views import Page
 from fastapi import APIRouter, Query
 
 from orchestrator.attempts import attempt_rows
-from orchestrator.routes.common import JOB_PROBLEMS, Deps, JobOfPath, Limit, Step, page, unknown_cursor
+from orchestrator.routes.common import JOB_PROBLEMS, Deps, JobOfPath, Limit, Step, manifest_of, page, unknown_cursor
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"], responses=JOB_PROBLEMS)
 
@@ -22,9 +21,7 @@ async def list_attempts(
     limit: Limit = 256,
 ) -> Page[EpisodeAttempts]:
     """Every episode of the step in manifest order with the outcome, rewards and advantage of its attempts."""
-    manifest = await services.batches.manifest(row.id, "train", step)
-    if manifest is None:
-        raise Problem(404, "step_not_found", f"Step {step} of job {row.id} was not opened yet.", field="step")
+    manifest = await manifest_of(row, services, step)
     ids = [entry.episode_id for entry in manifest.entries]
     if after is not None and after not in ids:
         raise unknown_cursor(after)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from contracts.errors import Problem
+from contracts.manifests import Manifest
 from contracts.views import Page
 from fastapi import Depends, Path, Query, Request
 from servicekit.openapi import problems
@@ -72,6 +73,14 @@ def page(items: Sequence[Item], ids: Sequence[str], limit: int) -> Page[Item]:
         first_id=shown[0] if shown else None,
         last_id=shown[-1] if shown else None,
     )
+
+
+async def manifest_of(row: JobRow, services: Services, step: int) -> Manifest:
+    """Which episodes make a training step. Raises a 404 Problem while it was not opened."""
+    manifest = await services.batches.manifest(row.id, "train", step)
+    if manifest is None:
+        raise Problem(404, "step_not_found", f"Step {step} of job {row.id} was not opened yet.", field="step")
+    return manifest
 
 
 def unknown_cursor(after: str) -> Problem:

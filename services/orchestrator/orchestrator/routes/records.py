@@ -4,7 +4,6 @@ from typing import Annotated
 
 import msgspec
 from contracts.episode_views import ManifestView
-from contracts.errors import Problem
 from contracts.records import EvaluationRecord, StepRecord
 from contracts.system_views import StepOutcomes, StepView
 from contracts.views import MetricSeries, Page
@@ -12,7 +11,7 @@ from fastapi import APIRouter, Query
 
 from orchestrator.curves import all_series, later_than, thinned
 from orchestrator.outcomes import outcomes_of
-from orchestrator.routes.common import JOB_PROBLEMS, AfterStep, Deps, JobOfPath, Limit, Step, page
+from orchestrator.routes.common import JOB_PROBLEMS, AfterStep, Deps, JobOfPath, Limit, Step, manifest_of, page
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["records"], responses=JOB_PROBLEMS)
 
@@ -27,9 +26,7 @@ async def list_steps(row: JobOfPath, services: Deps, after: AfterStep = -1, limi
 @router.get("/steps/{step}")
 async def get_step(row: JobOfPath, services: Deps, step: Step) -> StepView:
     """One step: its manifest, how many episodes arrived, and its record (null until it is trained)."""
-    manifest = await services.batches.manifest(row.id, "train", step)
-    if manifest is None:
-        raise step_not_found(row.id, step)
+    manifest = await manifest_of(row, services, step)
     return StepView(
         step=step,
         record=await services.store.step(row.id, step),
@@ -45,16 +42,9 @@ async def get_step_outcomes(row: JobOfPath, services: Deps, step: Step) -> StepO
     The attempt at which it was solved (1 to 9, then a to g), 0 for never, x for an episode that could not be completed
     or has not arrived.
     """
-    manifest = await services.batches.manifest(row.id, "train", step)
-    if manifest is None:
-        raise step_not_found(row.id, step)
+    manifest = await manifest_of(row, services, step)
     episodes = await services.batches.of_step(row.id, "train", step)
     return StepOutcomes(step=step, outcomes=outcomes_of(manifest, episodes))
-
-
-def step_not_found(job_id: str, step: int) -> Problem:
-    """The 404 of a step."""
-    return Problem(404, "step_not_found", f"Step {step} of job {job_id} was not opened yet.", field="step")
 
 
 @router.get("/evaluations")

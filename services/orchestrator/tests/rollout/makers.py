@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from contracts.episodes import Purpose
+from contracts.episodes import Episode, Purpose
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest, ManifestEntry, episode_id
 from contracts.rotation import Rotation, Standing
@@ -112,3 +112,20 @@ def proved(urls: Sequence[str], versions: Sequence[int] = range(10)) -> ReadRota
         return {url: Standing(versions=list(versions), since=time.time()) for url in urls}
 
     return read
+
+
+def unplayed(sample: int, step: int = 1) -> Episode:
+    """An episode of job-1 without attempts: for tests that only carry episodes."""
+    return Episode(
+        episode_id=f"job-1/train/{step}/q/{sample}",
+        job_id="job-1",
+        purpose="train",
+        step=step,
+        question_id="q",
+        sample=sample,
+        prompt_token_ids=[2],
+        attempts=[],
+        guidances=[],
+        started_at=1.0,
+        finished_at=2.0,
+    )

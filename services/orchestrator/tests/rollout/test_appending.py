@@ -12,22 +12,7 @@ from orchestrator.rollout.store import RolloutStore
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from .board import Board
-
-
-def made(sample: int, step: int = 1) -> Episode:
-    return Episode(
-        episode_id=f"job-1/train/{step}/q/{sample}",
-        job_id="job-1",
-        purpose="train",
-        step=step,
-        question_id="q",
-        sample=sample,
-        prompt_token_ids=[2],
-        attempts=[],
-        guidances=[],
-        started_at=1.0,
-        finished_at=2.0,
-    )
+from .makers import unplayed
 
 
 class Shelf:
@@ -56,12 +41,12 @@ async def started(shelf: Shelf, appending: Appending, episodes: Sequence[Episode
 
 async def test_a_real_redis_gets_few_commands_and_every_episode_once(redis_url: str) -> None:
     connection, client = connect(redis_url), redis.Redis.from_url(redis_url)
-    store, episodes = RolloutStore(connection), [made(sample) for sample in range(3 * MOST_TOGETHER)]
+    store, episodes = RolloutStore(connection), [unplayed(sample) for sample in range(3 * MOST_TOGETHER)]
     client.config_resetstat()
     assert all(await asyncio.gather(*(store.append(one) for one in episodes)))
     assert client.info("commandstats")["cmdstat_eval"]["calls"] <= 5
     assert Board(client).appended() == dict.fromkeys([one.episode_id for one in episodes], 1)
-    again = [*episodes[:3], made(999), *episodes[3:5]]
+    again = [*episodes[:3], unplayed(999), *episodes[3:5]]
     assert [await store.append(one) for one in again] == [False, False, False, True, False, False]
     await connection.aclose()
     client.close()
@@ -69,7 +54,7 @@ async def test_a_real_redis_gets_few_commands_and_every_episode_once(redis_url: 
 
 async def test_a_group_is_of_one_step_and_bounded() -> None:
     shelf = Shelf()
-    episodes = [made(sample, step=1 + sample % 2) for sample in range(1 + 4 * MOST_TOGETHER)]
+    episodes = [unplayed(sample, step=1 + sample % 2) for sample in range(1 + 4 * MOST_TOGETHER)]
     tasks = await started(shelf, Appending(shelf.append_all), episodes)
     shelf.opened.set()
     assert all(await asyncio.gather(*tasks))
@@ -82,18 +67,18 @@ async def test_a_group_is_of_one_step_and_bounded() -> None:
 
 async def test_a_redis_that_is_away_is_told_to_all_of_the_group() -> None:
     shelf = Shelf()
-    tasks = await started(shelf, appending := Appending(shelf.append_all), [made(0), made(1), made(2)])
+    tasks = await started(shelf, appending := Appending(shelf.append_all), [unplayed(0), unplayed(1), unplayed(2)])
     shelf.broken = True
     shelf.opened.set()
     assert [type(one) for one in await asyncio.gather(*tasks, return_exceptions=True)] == [RedisConnectionError] * 3
     shelf.broken = False
-    assert await appending.append(made(0))
+    assert await appending.append(unplayed(0))
 
 
 @pytest.mark.parametrize("given_up", [0, 1])
 async def test_one_that_is_given_up_takes_no_other_with_it(given_up: int) -> None:
     shelf = Shelf()
-    tasks = await started(shelf, appending := Appending(shelf.append_all), [made(0), made(1), made(2)])
+    tasks = await started(shelf, appending := Appending(shelf.append_all), [unplayed(0), unplayed(1), unplayed(2)])
     tasks.pop(given_up).cancel()
     await asyncio.sleep(0)
     shelf.opened.set()

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import redis
 from contracts import keys
-from contracts.episodes import Episode
 from contracts.errors import Problem
 from contracts.jobs import JobSpec
 from contracts.manifests import CHUNK_EPISODES
@@ -23,7 +22,7 @@ from orchestrator.store import Store
 from prometheus_client import CollectorRegistry
 
 from .board import Board
-from .makers import make_manifest, make_spec
+from .makers import make_manifest, make_spec, unplayed
 from .standins import Engine, Gateway, status
 
 CHUNK = Chunk("job-1", "train", 1, 0)
@@ -122,27 +121,11 @@ async def test_hundreds_of_episodes_may_end_at_once(redis_url: str, board: Board
     # redis-py's own pool raises "Too many connections" beyond 100 commands at once.
     connection = connect(redis_url)
     store = RolloutStore(connection)
-    episodes = [played(f"job-1/train/1/q/{sample}", sample) for sample in range(300)]
+    episodes = [unplayed(sample) for sample in range(300)]
     assert all(await asyncio.gather(*(store.append(episode) for episode in episodes)))
     assert not any(await asyncio.gather(*(store.append(episode) for episode in episodes)))
     assert len(board.episodes()) == 300
     await connection.aclose()
-
-
-def played(episode_id: str, sample: int) -> Episode:
-    return Episode(
-        episode_id=episode_id,
-        job_id="job-1",
-        purpose="train",
-        step=1,
-        question_id="q",
-        sample=sample,
-        prompt_token_ids=[2],
-        attempts=[],
-        guidances=[],
-        started_at=1.0,
-        finished_at=2.0,
-    )
 
 
 async def until(condition: object) -> None:
