@@ -1,5 +1,6 @@
 """Fixtures that tests of every room share: a real Redis server, started once, emptied for each test."""
 
+import multiprocessing
 import socket
 import subprocess
 import time
@@ -11,6 +12,12 @@ import redis
 
 # A server on tmpfs answers within milliseconds; a machine under full load may need seconds.
 REDIS_START_SECONDS = 20.0
+
+
+def pytest_sessionfinish() -> None:
+    """The interpreter waits at its end for every process of `multiprocessing`, failed tests' too."""
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 def free_port() -> int:

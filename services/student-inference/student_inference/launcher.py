@@ -4,13 +4,13 @@ SGLang dies of a bad token id and may hang in a kernel; whoever runs it has to n
 group of its own and ends as a whole, whether the launcher stops in order or is killed outright.
 """
 
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
+from servicekit.ending import asked_to_end
 from servicekit.logs import configure_logs
 from servicekit.settings import parse_settings
 
@@ -82,10 +82,7 @@ def run(given: Settings, start: Callable[[Settings], Supervised]) -> None:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(2) from None
     configure_logs("student-inference", settings.log_level, settings.log_format)
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    watch(settings, lambda: start(settings), stopping)
+    watch(settings, lambda: start(settings), asked_to_end())
     sys.exit(0)
 
 

@@ -13,6 +13,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 from contracts import keys, scripts
 from contracts.episodes import Episode, encode_episode
@@ -87,8 +88,12 @@ def kill(process: ForkServerProcess) -> None:
 
 
 def stop(process: ForkServerProcess) -> None:
+    """Ask it to end; a test in which it does not has failed."""
     process.terminate()
     process.join(WAIT_SECONDS)
+    if process.exitcode is None:
+        kill(process)
+        pytest.fail(f"the trainer did not end within {WAIT_SECONDS:.0f} s of SIGTERM")
 
 
 def wait_until(true: Callable[[], bool], what: str) -> None:

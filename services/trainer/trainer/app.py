@@ -6,6 +6,7 @@ import threading
 import structlog
 import torch
 from prometheus_client import CollectorRegistry
+from servicekit.ending import ENDING_SIGNALS, asked_to_end
 from servicekit.logs import configure_logs
 
 from trainer.crew import Crew, join_crew
@@ -21,7 +22,6 @@ from trainer.settings import TrainerSettings
 from trainer.stopwatch import Stopwatch, show_in_process_name
 from trainer.store import Store, connect
 
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 log = structlog.get_logger()
 
 
@@ -45,9 +45,7 @@ def run(settings: TrainerSettings, launch: Launch | None = None) -> int:
 
 def lead(settings: TrainerSettings, crew: Crew) -> int:
     """Read the stream, train, write and publish. Raises RankLost."""
-    stopping = threading.Event()
-    for number in ENDING_SIGNALS:
-        signal.signal(number, lambda *_: stopping.set())
+    stopping = asked_to_end()
     registry, stopwatch = CollectorRegistry(), Stopwatch(show_in_process_name)
     watch_disk(settings.data_root, registry)
     presence = Presence(Store(connect(settings.redis_url)), stopwatch)

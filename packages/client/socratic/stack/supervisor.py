@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -37,13 +36,13 @@ class Supervisor:
         self.orchestrator_url = orchestrator_url
         self.on_change = on_change
         self.grace_seconds = grace_seconds
-        self.stop_asked = threading.Event()
+        self.stop_asked = False
         self.watched = [Watched(plan, home / "logs" / f"{plan.name}.log", environment) for plan in plans]
 
     def run(self) -> int:
         """Start everything, keep it alive, stop everything. 0 when it was told to stop, 1 when the stack failed."""
         for number in STOP_SIGNALS:
-            signal.signal(number, lambda *_: self.stop_asked.set())
+            signal.signal(number, self.ask_to_stop)
         try:
             self.publish("starting")
             self.keep_alive()
@@ -56,13 +55,17 @@ class Supervisor:
         self.publish("stopped")
         return 0
 
+    def ask_to_stop(self, *_: object) -> None:
+        """Called by a signal, so it may take no lock: it could have met the main thread inside it."""
+        self.stop_asked = True
+
     def keep_alive(self) -> None:
         """Tick every process until somebody asks to stop. Raises StackFailed."""
-        while not self.stop_asked.is_set():
+        while not self.stop_asked:
             changed = [watched.tick() for watched in self.watched]
             if any(changed):
                 self.publish("ready" if all(watched.was_ready for watched in self.watched) else "starting")
-            self.stop_asked.wait(TICK_SECONDS)
+            time.sleep(TICK_SECONDS)
 
     def stop_all(self) -> None:
         """SIGTERM, and SIGKILL after the grace time; Redis last, since the others write to it while they end."""
