@@ -1,5 +1,6 @@
 """POST /generate: tokens, log-probabilities, batches, seeds, stops, and refusals that leave the engine serving."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,16 @@ def test_stop_tokens_end_an_answer_and_are_part_of_it(engine: Engine) -> None:
     answer = engine.generate(input_ids=PROMPT, sampling_params=sampling)
     assert answer["output_ids"] == free[: free.index(stop) + 1]
     assert answer["meta_info"]["finish_reason"] == {"type": "stop", "matched": stop}
+
+
+def test_the_models_own_end_token_ends_an_answer(engine: Engine) -> None:
+    end = json.loads((engine.model / "config.json").read_text())["eos_token_id"]
+    forced = {"max_new_tokens": 8, "temperature": 0.0, "logit_bias": {str(end): 1000.0}}
+    answer = engine.generate(input_ids=PROMPT, sampling_params=forced)
+    assert answer["output_ids"] == [end]
+    assert answer["meta_info"]["finish_reason"] == {"type": "stop", "matched": end}
+    ignored = engine.generate(input_ids=PROMPT, sampling_params=forced | {"ignore_eos": True})
+    assert ignored["output_ids"] == [end] * 8
 
 
 def test_a_prefix_that_was_seen_before_is_reused(engine: Engine) -> None:

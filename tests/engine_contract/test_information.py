@@ -1,7 +1,7 @@
 """What an engine tells about itself."""
 
 from .engines import Engine
-from .test_generate import PROMPT, greedy
+from .test_generate import greedy
 
 
 def test_model_info_names_the_model_and_its_version(engine: Engine) -> None:
@@ -25,15 +25,20 @@ def test_health_routes(engine: Engine) -> None:
 
 
 def test_metrics_have_sglangs_names(engine: Engine) -> None:
-    engine.generate(input_ids=PROMPT, sampling_params=greedy())
+    for _ in range(2):
+        engine.generate(input_ids=[*range(30, 90)], sampling_params=greedy())
     metrics = engine.http.get("/metrics").text
     for name in (
         "num_running_reqs",
         "num_queue_reqs",
+        "num_used_tokens",
+        "max_total_num_tokens",
         "token_usage",
         "gen_throughput",
         "cache_hit_rate",
         "prompt_tokens_total",
+        "cached_tokens_total",
+        "num_requests_total",
         "generation_tokens_total",
         "time_to_first_token_seconds_bucket",
         "e2e_request_latency_seconds_bucket",

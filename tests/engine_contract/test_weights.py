@@ -80,6 +80,44 @@ def test_an_abort_answers_with_the_tokens_so_far(engine: Engine) -> None:
     assert engine.post("/abort_request", rid="unknown").status_code == 200
 
 
+ENDINGS: dict[str, dict[str, Any]] = {
+    "/abort_request": {"abort_all": True},
+    "/pause_generation": {"mode": "abort"},
+    "/update_weight_version": {"new_version": "renamed"},
+    "/update_weights_from_disk": {"weight_version": "7", "abort_all_requests": True},
+}
+
+
+@pytest.mark.parametrize("path", ENDINGS)
+def test_every_request_is_ended_with_the_tokens_so_far(engine: Engine, other_model: Path, path: str) -> None:
+    prompts = [[token, 30] for token in range(2, 34)]
+    thread, answers = in_background(engine, input_ids=prompts, sampling_params=sampled(450))
+    wait_for_running(engine)
+    where = {"model_path": str(other_model)} if path == "/update_weights_from_disk" else {}
+    assert engine.post(path, **ENDINGS[path], **where).status_code == 200
+    thread.join(ANSWER_SECONDS)
+    ends = [answer["meta_info"]["finish_reason"]["type"] for answer in answers[0]]
+    assert len(ends) == len(prompts)
+    assert "abort" in ends
+    assert all(
+        answer["meta_info"]["completion_tokens"] == len(answer["output_ids"]) < 450
+        for answer, end in zip(answers[0], ends, strict=True)
+        if end == "abort"
+    )
+    engine.post("/continue_generation").raise_for_status()
+    assert len(engine.generate(input_ids=PROMPT, sampling_params=greedy())["output_ids"]) == 6
+
+
+def test_a_pause_without_a_mode_aborts_and_holds_until_continue(engine: Engine) -> None:
+    engine.post("/pause_generation").raise_for_status()
+    thread, answers = in_background(engine, input_ids=PROMPT, sampling_params=greedy())
+    thread.join(0.5)
+    assert not answers
+    engine.post("/continue_generation").raise_for_status()
+    thread.join(ANSWER_SECONDS)
+    assert answers
+
+
 def test_pause_holds_new_requests_until_continue(engine: Engine) -> None:
     engine.post("/pause_generation", mode="retract").raise_for_status()
     thread, answers = in_background(engine, input_ids=PROMPT, sampling_params=greedy())

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from math import prod
 
 import structlog
 import torch
@@ -32,6 +33,7 @@ from student_inference.transfer_routes import transfer_router
 from student_inference.upload_routes import upload_router
 from student_inference.uploads import Uploads
 from student_inference.weight_routes import weight_router
+from student_inference.weights import tensor_shapes
 
 PROBE = SamplingParams(max_new_tokens=1, temperature=0.0, top_p=1.0, top_k=0, min_p=0.0, seed=0)
 
@@ -42,9 +44,9 @@ def create_app(settings: InferenceSettings) -> FastAPI:
     torch.set_num_threads(settings.threads)
     directory, dtype = settings.model_path, getattr(torch, settings.dtype)
     config = read_config(directory)
-    context_length = context_of(settings, config)
+    context_length, blocks = context_of(settings, config), blocks_of(settings, config)
     model = Model(config, load_weights(directory, config, dtype), context_length)
-    cache = BlockCache(config, blocks_of(settings, config), settings.block_size, dtype)
+    cache = BlockCache(config, blocks, settings.block_size, dtype)
     text = TextCodec(directory)
     eos_ids = read_eos_ids(directory) | text.eos_ids
     limits = Limits(config.vocab_size, context_length, cache.num_blocks * cache.block_size, eos_ids)
@@ -98,16 +100,19 @@ def context_of(settings: InferenceSettings, config: ModelConfig) -> int:
 
 
 def blocks_of(settings: InferenceSettings, config: ModelConfig) -> int:
-    """Cache blocks for max_total_tokens. Raises ModelError when they exceed the machine's memory."""
+    """Cache blocks for max_total_tokens. Raises ModelError when they and the weights exceed the machine's memory."""
     blocks = settings.max_total_tokens // settings.block_size
     value_bytes = getattr(torch, settings.dtype).itemsize
-    position_bytes = 2 * config.num_layers * config.num_kv_heads * config.head_dim * value_bytes
-    # The window of the running requests may become as large as the cache.
-    needed = 2 * blocks * settings.block_size * position_bytes
+    # One set is served while the next is read.
+    weights = 2 * value_bytes * sum(prod(shape) for _, shape in tensor_shapes(config))
+    # Keys and values; the window of the running requests may become as large as the cache.
+    position_bytes = 4 * config.num_layers * config.num_kv_heads * config.head_dim * value_bytes
+    needed = blocks * settings.block_size * position_bytes
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory:
+    if weights + needed > memory:
         raise ModelError(
-            f"max_total_tokens: {settings.max_total_tokens} positions need {needed / 2**30:.1f} GiB, the "
-            f"machine has {memory / 2**30:.1f} GiB; choose at most {memory // position_bytes // 4}"
+            f"max_total_tokens: {settings.max_total_tokens} positions need {needed / 2**30:.1f} GiB beside "
+            f"{weights / 2**30:.1f} GiB for two sets of weights, the machine has {memory / 2**30:.1f} GiB; choose at "
+            f"most {max(memory - weights, 0) // position_bytes}"
         )
     return blocks

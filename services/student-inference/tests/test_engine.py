@@ -4,11 +4,14 @@ import shutil
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
+from student_inference.alternatives import Wanted
 from student_inference.engine import Engine
 from student_inference.request import Request
+from torch import Tensor
 
 from .conftest import StartEngine
 from .local import WAIT_SECONDS, LocalEngine, load, params
@@ -90,6 +93,46 @@ def test_a_swap_keeps_requests_in_flight_and_spans_name_the_weights(
         assert near(request.logprobs[:at], before[:at])
         # Kept in place, later tokens look at keys and values of the old weights: only a recomputed cache is exact.
         assert near(request.logprobs[at:], after[at:]) == (mode == "retract")
+
+
+@pytest.mark.parametrize("flush", [True, False])
+def test_what_requests_kept_over_a_swap_is_reused_by_nobody(
+    student: Path, other_student: Path, start_engine: StartEngine, flush: bool
+) -> None:
+    """Kept in place, they go on to store keys and values that look at those of the old weights."""
+    engine = start_engine(student)
+    kept = engine.submit(list(range(2, 30)), params(max_new_tokens=200, temperature=1.0))
+    when(engine, 1, kept)
+    engine.command(lambda: engine.engine.pause("in_place"))
+    assert kept.finish is None
+    engine.command(lambda: engine.engine.swap(load(other_student), "v1", flush))
+    engine.command(engine.engine.resume)
+    engine.wait(1)
+    [later] = engine.generate([kept.tokens])
+    assert later.cached_tokens == 0
+    assert near(later.logprobs, chosen(oracle_logprobs(other_student, later.tokens), later.prompt, later.output))
+
+
+def test_a_place_in_the_batch_is_taken_while_the_others_go_on(student: Path, start_engine: StartEngine) -> None:
+    engine = start_engine(student, max_running=2)
+    lengths = {"long": 200, "short": 4, "next": 4, "last": 4}
+    requests = [Request(name, [5, 6], params(max_new_tokens=length)) for name, length in lengths.items()]
+    engine.command(lambda: engine.engine.scheduler.waiting.extend(requests))
+    assert [request.rid for request in engine.wait(4)] == ["short", "next", "last", "long"]
+
+
+def test_log_probabilities_take_no_forward_pass_more(student: Path, start_engine: StartEngine) -> None:
+    engine, passes = start_engine(student), 0
+    forward = engine.engine.model.forward
+
+    def counted(*arguments: Any) -> Tensor:
+        nonlocal passes
+        passes += 1
+        return forward(*arguments)
+
+    engine.engine.model.forward = counted  # type: ignore[method-assign]
+    [request] = engine.generate([[5, 6, 7]], params(max_new_tokens=9), logprob_start=0, wanted=Wanted(top=3))
+    assert (len(request.logprobs), len(request.prompt_logprobs), passes) == (9, 2, 9)
 
 
 def test_a_stopped_engine_gives_every_request_back(student: Path) -> None:

@@ -2,9 +2,9 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,7 +20,10 @@ from student_inference.launch_plan import (
     vllm_command,
     vllm_environment,
 )
-from student_inference.supervised import healthy
+from student_inference.launcher import until_failure
+from student_inference.supervised import Supervised, healthy
+
+from .test_prepared_weights import free_port
 
 # Two Python starts; a loaded machine needs seconds for each.
 WAIT_SECONDS = 60.0
@@ -29,10 +32,13 @@ import http.server, os, subprocess, sys
 directory, port = sys.argv[1], int(sys.argv[sys.argv.index("--port") + 1])
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 class Answer(http.server.BaseHTTPRequestHandler):
+    status = 503 if "--sick" in sys.argv else 200
     def do_GET(self):
         if self.path == "/die":
             os._exit(3)
-        self.send_response(200)
+        if self.path == "/sicken":  # it goes on running
+            Answer.status = 503
+        self.send_response(Answer.status)
         self.end_headers()
 server = http.server.HTTPServer(("127.0.0.1", port), Answer)
 with open(f"{directory}/starts", "a") as starts:
@@ -140,9 +146,7 @@ def test_restarts_wait_longer_each_time_up_to_a_minute() -> None:
 @pytest.fixture
 def launched(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, Path]]:
     """A running launcher of the stand-in: (process, URL, the file with the pids of every start)."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     (tmp_path / "stand_in.py").write_text(STAND_IN)
     environment = {
         "SGLANG_LAUNCHER_MODEL_PATH": str(tmp_path),
@@ -151,9 +155,8 @@ def launched(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str, Pat
         "SGLANG_LAUNCHER_HEALTH_EVERY_SECONDS": "0.05",
     }
     command = [sys.executable, "-m", "student_inference.launcher"]
-    launcher = subprocess.Popen(
-        command, env=os.environ | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    with (tmp_path / "log").open("wb") as log:
+        launcher = subprocess.Popen(command, env=os.environ | environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     eventually(lambda: healthy(url, 1))
     yield launcher, url, tmp_path / "starts"
@@ -191,6 +194,30 @@ def test_an_engine_that_ends_is_started_anew_without_its_old_children(
     first, second = started(starts)
     assert not any(map(alive, first))
     assert all(map(alive, second))
+
+
+def test_an_engine_that_serves_nothing_is_started_anew_and_each_failure_in_a_row_costs_a_longer_pause(
+    launched: tuple[subprocess.Popen[bytes], str, Path],
+) -> None:
+    _, url, starts = launched
+    log = starts.with_name("log")
+    for number, fault in enumerate(("sicken", "die"), 1):
+        eventually(lambda: log.read_text().count("engine_ready") == number)  # noqa: B023
+        before = time.monotonic()
+        with pytest.raises(OSError):
+            urllib.request.urlopen(f"{url}/{fault}", timeout=10)
+        eventually(lambda: len(started(starts)) == number + 1)  # noqa: B023
+        assert time.monotonic() - before >= backoff_seconds(number)
+        assert not any(map(alive, started(starts)[number - 1]))
+
+
+def test_an_engine_that_never_becomes_healthy_is_given_up(tmp_path: Path) -> None:
+    (tmp_path / "stand_in.py").write_text(STAND_IN)
+    program = [str(tmp_path / "stand_in.py"), str(tmp_path), "--sick"]
+    patience = {"start_seconds": 0.2, "health_every_seconds": 0.05, "port": free_port()}
+    never = settings(**patience)
+    with Supervised([sys.executable, *program, "--port", str(never.port)], {}) as engine:
+        assert until_failure(engine, never, threading.Event()) == "not healthy 0 s after its start"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

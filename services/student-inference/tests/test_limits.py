@@ -1,0 +1,135 @@
+"""What the engine refuses beforehand, and what it does not wait for for ever."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import torch
+from student_inference import async_engine, bodies, routes
+from student_inference.app import blocks_of, create_app
+from student_inference.config import ModelError, read_config
+from student_inference.intake import Limits, requests_of
+from student_inference.protocol import BadRequest, parse_body
+from student_inference.settings import InferenceSettings
+from student_inference.text import TextCodec
+
+from .server import STOP_SECONDS
+
+Serve = Callable[[], AbstractAsyncContextManager[httpx2.AsyncClient]]
+
+
+def settings(student: Path, **changes: Any) -> InferenceSettings:
+    return InferenceSettings(model_path=student, **{"max_total_tokens": 16384, **changes})
+
+
+@pytest.fixture
+def serve(student: Path) -> Serve:
+    """`async with serve() as http`: the service in this process."""
+
+    @asynccontextmanager
+    async def started() -> AsyncIterator[httpx2.AsyncClient]:
+        app = create_app(settings(student))
+        async with app.router.lifespan_context(app):
+            transport = httpx2.ASGITransport(app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://engine", timeout=STOP_SECONDS) as http:
+                yield http
+
+    return started
+
+
+def machine_bytes() -> int:
+    total = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    return int(total.split()[1]) * 1024
+
+
+@pytest.mark.parametrize(("dtype", "value_bytes"), [("float32", 4), ("bfloat16", 2)])
+def test_a_cache_that_the_memory_cannot_hold_is_refused_at_the_start(
+    student: Path, dtype: str, value_bytes: int
+) -> None:
+    """Two sets of weights; keys and values of 3 layers of 2 heads of 12 channels, in the cache and in the window."""
+    weights = 2 * (student / "model.safetensors").stat().st_size * value_bytes // 4
+    most = (machine_bytes() - weights) // (2 * 2 * 3 * 2 * 12 * value_bytes)
+    config = read_config(student)
+    assert blocks_of(settings(student, dtype=dtype, max_total_tokens=most * 99 // 100), config) > 0
+    with pytest.raises(ModelError, match=r"max_total_tokens: .* GiB beside .* choose at most (\d+)") as error:
+        create_app(settings(student, dtype=dtype, max_total_tokens=most * 101 // 100))
+    advised = int(str(error.value).rsplit(" ", 1)[1])
+    assert advised == pytest.approx(most, rel=0.001)
+    assert blocks_of(settings(student, dtype=dtype, max_total_tokens=advised), config) > 0
+
+
+def test_a_context_beyond_the_models_own_is_refused(student: Path) -> None:
+    with pytest.raises(ModelError, match="max_position_embeddings 256"):
+        create_app(settings(student, context_length=257))
+
+
+def test_a_request_that_the_cache_could_never_hold_is_refused(student: Path) -> None:
+    limits = Limits(vocab_size=61, context_length=256, max_total_tokens=64, eos_ids=frozenset())
+
+    def ask(new_tokens: int) -> None:
+        body = {"input_ids": [5] * 30, "sampling_params": {"max_new_tokens": new_tokens}}
+        requests_of(parse_body(json.dumps(body).encode()), limits, TextCodec(student))
+
+    ask(34)
+    with pytest.raises(BadRequest, match="max_total_tokens 64"):
+        ask(35)
+
+
+def test_the_number_of_threads_is_a_setting(student: Path) -> None:
+    try:
+        create_app(settings(student, threads=2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+async def test_an_update_gives_up_on_requests_that_do_not_end(
+    serve: Serve, student: Path, other_student: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(async_engine, "DRAIN_SECONDS", 0.0)
+    sampling = {"max_new_tokens": 240, "ignore_eos": True}
+    async with serve() as http:
+        body = {"input_ids": [[token, 3] for token in range(2, 34)], "sampling_params": sampling}
+        running = asyncio.create_task(http.post("/generate", json=body))
+        while "num_running_reqs 32.0" not in (await http.get("/metrics")).text:
+            assert not running.done()
+            await asyncio.sleep(0.001)
+        place = {"model_path": str(other_student), "weight_version": "new"}
+        refused = await http.post("/update_weights_from_disk", json=place)
+        assert (refused.status_code, refused.json()["success"]) == (400, False)
+        assert "the old weights stay" in refused.json()["message"]
+        versions = {answer["meta_info"]["weight_version"] for answer in (await running).json()}
+        assert versions == {"default"}
+        assert (await http.post("/generate", json={"input_ids": [5]})).json()["meta_info"][
+            "weight_version"
+        ] == "default"
+
+
+async def test_health_fails_while_nothing_is_generated(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "HEALTH_SECONDS", 0.1)
+    async with serve() as http:
+        await http.post("/pause_generation", json={"mode": "in_place"})
+        assert (await http.get("/health")).status_code == 503
+        await http.post("/continue_generation", json={})
+        monkeypatch.undo()
+        assert (await http.get("/health")).status_code == 200
+
+
+async def test_a_sender_that_falls_silent_is_given_up(
+    serve: Serve, student: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "SILENCE_SECONDS", 0.1)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield json.dumps({"model_path": str(student), "weight_version": "x"}).encode() + b"\n"
+        await asyncio.sleep(STOP_SECONDS)
+
+    async with serve() as http:
+        refused = await http.post("/prepare_weights", content=body())
+        assert refused.status_code == 400
+        assert "nothing of the body arrived" in refused.json()["message"]
