@@ -5,6 +5,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
+from servicekit.answers import WholeAnswers
 from servicekit.settings import ServiceSettings
 
 # Long enough for a request in flight (a generation, a weight swap) to end; a supervisor kills after it.
@@ -17,6 +18,7 @@ def serve(app: FastAPI, settings: ServiceSettings) -> None:
         app,
         host=settings.host,
         port=settings.port,
+        http=WholeAnswers,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,

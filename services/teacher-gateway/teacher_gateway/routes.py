@@ -7,6 +7,7 @@ from contracts.guidance import GuidanceRequest, GuidanceResponse
 from contracts.prompts import NAMES
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
+from servicekit.direct import DirectRoute
 from servicekit.openapi import problems
 
 from teacher_gateway.check import Check, check_all
@@ -99,10 +100,15 @@ async def gateway_of(request: Request) -> Gateway:
 ServedGateway = Annotated[Gateway, Depends(gateway_of)]
 
 
-@router.post("/guidance", responses=TEACHING_PROBLEMS)
-async def give_guidance(guidance: GuidanceRequest, gateway: ServedGateway) -> GuidanceResponse:
+async def give_guidance(guidance: GuidanceRequest, request: Request) -> GuidanceResponse:
     """Guidance on the latest answer of an episode, within `teacher.timeout_seconds`."""
+    gateway = await gateway_of(request)
     return await gateway.guide(guidance)
+
+
+router.add_api_route(
+    "/guidance", give_guidance, methods=["POST"], responses=TEACHING_PROBLEMS, route_class_override=DirectRoute
+)
 
 
 @router.get("/teachers")

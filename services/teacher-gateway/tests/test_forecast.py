@@ -1,14 +1,17 @@
 """The forecast: closed forms, and the door."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from teacher_gateway.money.forecast import Plan, forecast
 from teacher_gateway.money.prices import FREE, PriceSpec
 
-from .conftest import StartGateway
-from .scripted import compatible
+from .conftest import StartGateway, StartTeacher
+from .scripted import chat_completion, compatible, guidance_request, http_answer
 
 PRICE = PriceSpec(prompt_usd_per_million=3.0, completion_usd_per_million=30.0)
 PLAN = Plan(episodes=1000, max_attempts=3, failure_low=0.5, failure_high=0.5, question_bytes=600, answer_bytes=300)
@@ -58,3 +61,41 @@ async def test_the_door(start_gateway: StartGateway) -> None:
     assert known["requests"] == {"low": 1500, "high": 1500}
     assert 0 < known["usd"]["low"] < known["usd"]["high"]
     assert (await ask(model="no-such-model"))["usd"] is None
+
+
+@pytest.mark.parametrize(
+    ("teacher", "usd_per_call"),
+    [
+        ({"provider": "tutor", "tutor": {"usd_per_call": 0.02}}, 0.02),
+        ({"provider": "tutor"}, 0.0),
+        ({"name": "dear"}, 0.01),
+        ({"name": "free"}, 0.0),
+        ({"provider": "retry"}, 0.0),
+    ],
+)
+async def test_a_call_is_forecast_at_what_it_is_charged(
+    start_gateway: StartGateway,
+    start_teacher: StartTeacher,
+    tmp_path: Path,
+    teacher: dict[str, Any],
+    usd_per_call: float,
+) -> None:
+    server = await start_teacher(http_answer(200, chat_completion("Check the carry.")))
+    account = {"kind": "openai_compatible", "base_url": server.base_url}
+    teachers = {
+        "dear": {"provider": "account", "model": "m", "price": {"usd_per_call": 0.01}, "ladder": ["tutor"]},
+        "free": {"provider": "account", "model": "m"},
+    }
+    file = tmp_path / "teachers.yaml"
+    file.write_text(yaml.safe_dump({"providers": {"account": account}, "teachers": teachers}))
+    gateway = await start_gateway(teachers_file=file, tutor_url=server.base_url.removesuffix("/v1"))
+    charged = await gateway.post("/v1/guidance", json=guidance_request(teacher))
+    told = await gateway.post("/v1/forecast", json={"teacher": teacher, "plans": [PLAN.model_dump()]})
+    assert charged.json()["price_usd"] == usd_per_call
+    assert told.json()["usd"]["high"] == pytest.approx(usd_per_call * told.json()["requests"]["high"])
+
+
+async def test_a_teacher_that_nobody_knows_has_no_forecast_in_usd(start_gateway: StartGateway) -> None:
+    gateway = await start_gateway()
+    told = await gateway.post("/v1/forecast", json={"teacher": {"name": "nobody"}, "plans": [PLAN.model_dump()]})
+    assert told.json()["usd"] is None

@@ -9,6 +9,7 @@ from teacher_gateway.teachers_file import BUILT_IN, TeachersFile
 
 # Names under which genai-prices lists the kinds of the teachers file.
 TABLE_NAMES = {"openai": "openai", "anthropic": "anthropic", "gemini": "google"}
+TUTOR = "tutor"
 # Jobs name models and addresses freely: far more than any installation has, and still nothing in memory.
 MOST_TARIFFS = 1000
 
@@ -27,19 +28,22 @@ class TermsBook:
 
     def tariff(self, call: Call) -> Tariff | None:
         """The price of this call's teacher; None when nobody knows it."""
-        teacher = call.request.teacher
-        if call.provider == "tutor" and teacher.tutor is not None:
-            return PriceSpec(usd_per_call=teacher.tutor.usd_per_call)
-        return self._tariff(call.rung, call.provider, teacher.model, teacher.base_url)
+        return self._of(call.rung, call.provider, call.request.teacher)
 
     def first_tariff(self, teacher: TeacherSpec) -> Tariff | None:
-        """The price of the teacher that a job asks for, before any fallback."""
-        named = self._file.teachers.get(teacher.name or "")
-        if teacher.tutor is not None:
+        """The price of the teacher that a job asks for, before any fallback; None also for one that nobody knows."""
+        if teacher.name is None:
+            return self._of(teacher.provider, teacher.provider, teacher)
+        named = self._file.teachers.get(teacher.name)
+        if named is None:
+            return None
+        return self._of(teacher.name, named.provider, teacher.model_copy(update={"model": named.model}))
+
+    def _of(self, rung: str, provider: str, teacher: TeacherSpec) -> Tariff | None:
+        """`teacher` holds the rung's own model and address; the tutor costs what the job takes it to cost."""
+        if provider == TUTOR and teacher.tutor is not None:
             return PriceSpec(usd_per_call=teacher.tutor.usd_per_call)
-        if named is not None and teacher.name is not None:
-            return self._tariff(teacher.name, named.provider, named.model, None)
-        return self._tariff(teacher.provider, teacher.provider, teacher.model, teacher.base_url)
+        return self._tariff(rung, provider, teacher.model, teacher.base_url)
 
     def _tariff(self, rung: str, provider: str, model: str | None, base_url: str | None) -> Tariff | None:
         place = (rung, provider, model, base_url)
