@@ -123,8 +123,8 @@ def lanes_of(settings: ClientSettings, parallel: int) -> list[Lane]:
     """Each with stacks of its own, in a directory of this run."""
     home = settings.home.resolve() / "study" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
-    def prepare(home: Path, student: Path) -> StackRequest:
-        return request_stack(settings, home, student)
+    def prepare(home: Path, student: Path, local_teacher: Path | None) -> StackRequest:
+        return request_stack(settings, home, student, local_teacher=local_teacher)
 
     return [Lane(home / f"lane-{number}", prepare, os.environ) for number in range(parallel)]
 
