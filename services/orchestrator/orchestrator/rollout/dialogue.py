@@ -42,7 +42,8 @@ class Dialogue:
     def sampling(self) -> Sampling:
         """How the next answer is sampled; each attempt has its own seed."""
         seed = attempt_seed(self.entry.seed, len(self.attempts) + 1)
-        return Sampling(self.plan.max_answer_tokens, self.plan.temperature_of(self.entry.sample), seed)
+        temperature = self.plan.temperature_of(self.entry.sample)
+        return Sampling(self.plan.max_answer_tokens, temperature, self.plan.top_p, seed)
 
     def text_of(self, answer: Answer) -> str:
         """What the student wrote."""

@@ -68,9 +68,14 @@ class Plan:
         spec = self.job.spec
         return spec.evaluation.temperature_of(sample) if self.purpose == "eval" else spec.rollout.temperature
 
+    @property
+    def top_p(self) -> float:
+        """Training samples from the whole policy, whose log-probabilities it learns from."""
+        return self.job.spec.evaluation.top_p if self.purpose == "eval" else 1.0
+
 
 def plan_of(job: JobContext, manifest: Manifest) -> Plan:
-    """Training and evaluation differ in K and temperature only."""
+    """Training and evaluation differ in K, temperature and top_p only."""
     sampled = job.spec.evaluation if manifest.purpose == "eval" else job.spec.rollout
     return Plan(
         job=job,

@@ -24,6 +24,7 @@ class Sampling:
 
     max_new_tokens: int
     temperature: float
+    top_p: float
     seed: int
 
 
@@ -131,7 +132,7 @@ def request_body(context_ids: Sequence[int], sampling: Sampling) -> bytes:
     parameters = {
         "max_new_tokens": sampling.max_new_tokens,
         "temperature": sampling.temperature,
-        "top_p": 1.0,
+        "top_p": sampling.top_p,
         "sampling_seed": sampling.seed,
     }
     return msgspec.json.encode({"input_ids": context_ids, "sampling_params": parameters, "return_logprob": True})

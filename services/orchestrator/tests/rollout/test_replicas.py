@@ -22,7 +22,7 @@ from orchestrator.rollout.student import Policy, Sampling, Student
 from .standins import Engine, status
 
 URLS = ["http://a", "http://b", "http://c"]
-SAMPLING = Sampling(max_new_tokens=8, temperature=1.0, seed=1)
+SAMPLING = Sampling(max_new_tokens=8, temperature=1.0, top_p=1.0, seed=1)
 
 
 class Trainer:

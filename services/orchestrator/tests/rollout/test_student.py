@@ -14,7 +14,7 @@ from .makers import proved
 from .standins import Engine, Fault, drop, respond, status
 
 CONTEXT = [2, 30, 31, 3]
-SAMPLING = Sampling(max_new_tokens=24, temperature=0.7, seed=99)
+SAMPLING = Sampling(max_new_tokens=24, temperature=0.7, top_p=0.9, seed=99)
 
 
 async def ask(session: aiohttp.ClientSession, url: str, seconds: float = 10.0, oldest: int = 0) -> Any:
@@ -28,7 +28,7 @@ async def test_request_and_answer(session: aiohttp.ClientSession, engine: Engine
     assert engine.seen == [
         {
             "input_ids": CONTEXT,
-            "sampling_params": {"max_new_tokens": 24, "temperature": 0.7, "top_p": 1.0, "sampling_seed": 99},
+            "sampling_params": {"max_new_tokens": 24, "temperature": 0.7, "top_p": 0.9, "sampling_seed": 99},
             "return_logprob": True,
         }
     ]
