@@ -99,6 +99,7 @@ def test_every_request_is_ended_with_the_tokens_so_far(engine: Engine, other_mod
     ends = [answer["meta_info"]["finish_reason"]["type"] for answer in answers[0]]
     assert len(ends) == len(prompts)
     assert "abort" in ends
+    assert "sglang:num_aborted_requests_total" in engine.http.get("/metrics").text
     assert all(
         answer["meta_info"]["completion_tokens"] == len(answer["output_ids"]) < 450
         for answer, end in zip(answers[0], ends, strict=True)
