@@ -206,6 +206,14 @@ async def test_an_unproved_answer_is_thrown_away_when_the_clock_was_set_back_bef
         await waiting
 
 
+async def test_an_answer_that_comes_after_its_replica_has_left_waits_for_no_proof() -> None:
+    trainer = Trainer(URLS[:1], 1)
+    trainer.expel(URLS[0])
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable, match="out of rotation"):
+            await Replicas(URLS[:1], trainer.read).await_proof("job-1", URLS[0], {1})
+
+
 async def test_a_dead_replica_is_gone_around(session: aiohttp.ClientSession, engines: list[Engine]) -> None:
     dead, alive = engines
     urls = [engine.url for engine in engines]
