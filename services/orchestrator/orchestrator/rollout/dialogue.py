@@ -20,8 +20,8 @@ class Dialogue:
         self.entry = entry
         opening = plan.job.opening(entry.question_id)
         self.question = opening.question
-        self.turns = [Turn.model_validate(message) for message in opening.messages]
-        self.asked = opening.messages[-1]["content"]
+        self.turns = list(opening.turns)
+        self.asked = opening.turns[-1].content
         self.prompt_ids = opening.prompt_ids
         self.context_ids = list(self.prompt_ids)
         self.attempts: list[Attempt] = []
