@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,7 @@ import psutil  # type: ignore[import-untyped]
 import yaml
 from processes import free_port, start
 
-# Calls in flight, and the stub's mean seconds: 128 calls a second in all but the first. Real teachers take 2 to 6 s.
-PLACES = {1: 0.02, 64: 0.5, 256: 2.0, 512: 4.0}
-JUDGED = 256
 GOAL_CPU_MS, GOAL_P99_MS = 1.5, 20.0
-FEWEST_CALLS, CALLS_PER_PLACE = 256, 2
 SOAK_IN_FLIGHT, SOAK_PARTS = 64, 10
 MEBI = 1 << 20
 QUESTION = "Which of the four conductors has the lowest density? " * 12
@@ -40,6 +36,34 @@ OPTIONS = {"A": "copper", "B": "silver", "C": "aluminium", "D": "gold"}
 STUB = Path(__file__).with_name("gateway_stub.py")
 numbers = itertools.count()
 Body = Callable[[str], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """`calls` calls, `in_flight` at any time, to a stub that takes `seconds` on the mean.
+
+    They begin spread over that time, for episodes are not in step, or all together.
+    """
+
+    in_flight: int
+    seconds: float
+    calls: int
+    together: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.in_flight} " + ("at once" if self.together else "in flight")
+
+
+# 128 calls a second in all but the first and the last. Real teachers take 2 to 6 s.
+PLACES = [
+    Place(1, 0.02, 256),
+    Place(64, 0.5, 256),
+    Place(256, 2.0, 512),
+    Place(512, 4.0, 1024),
+    Place(256, 2.0, 256, True),
+]
+JUDGED = "256 in flight"
 
 
 @dataclass(frozen=True)
@@ -94,17 +118,17 @@ def through(gateway: int, teacher: Callable[[str], dict[str, Any]]) -> Side:
     return Side(f"http://127.0.0.1:{gateway}/v1/guidance", body, lambda answer: str(answer["text"]))
 
 
-async def measure(side: Side, in_flight: int, seconds: float, calls: int, gateway: psutil.Process) -> Round:
-    """`calls` calls, `in_flight` at any time, that begin spread over `seconds`: episodes are not in step."""
+async def measure(side: Side, place: Place, gateway: psutil.Process) -> Round:
+    """All calls of a place."""
     overheads: list[float] = []
     failures = 0
-    remaining = iter(range(calls))
+    remaining = iter(range(place.calls))
 
     async def caller(session: aiohttp.ClientSession, delay: float) -> None:
         nonlocal failures
         await asyncio.sleep(delay)
         for _ in remaining:
-            body = msgspec.json.encode(side.body(f"stub:{seconds}"))
+            body = msgspec.json.encode(side.body(f"stub:{place.seconds}"))
             started = time.perf_counter()
             async with session.post(side.url, data=body, headers={"Content-Type": "application/json"}) as response:
                 status, answer = response.status, await response.read()
@@ -115,31 +139,31 @@ async def measure(side: Side, in_flight: int, seconds: float, calls: int, gatewa
             overheads.append(took - float(side.text(msgspec.json.decode(answer)).partition(" ")[0]))
 
     before = sum(gateway.cpu_times()[:2])
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight)) as session:
-        await asyncio.gather(*(caller(session, place / in_flight * seconds) for place in range(in_flight)))
+    step = 0.0 if place.together else place.seconds / place.in_flight
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=place.in_flight)) as session:
+        await asyncio.gather(*(caller(session, turn * step) for turn in range(place.in_flight)))
     return Round(overheads, failures, sum(gateway.cpu_times()[:2]) - before)
 
 
 def compare(name: str, plain: Side, ours: Side, gateway: psutil.Process, rounds: int) -> tuple[float, float]:
-    """A line for each number in flight; CPU ms a call and added p99 ms at JUDGED. Raises SystemExit on a failure."""
+    """A line for each place; CPU ms a call and added p99 ms with JUDGED in flight. Raises SystemExit on a failure."""
     judged = (0.0, 0.0)
-    for in_flight, seconds in PLACES.items():
-        calls = max(FEWEST_CALLS, in_flight * CALLS_PER_PLACE)
-        asyncio.run(measure(ours, in_flight, seconds, in_flight, gateway))  # warms connections and code up
+    for place in PLACES:
+        asyncio.run(measure(ours, replace(place, calls=place.in_flight), gateway))  # warms connections and code up
         added, cpu = [], []
         for _ in range(rounds):
-            peer = asyncio.run(measure(plain, in_flight, seconds, calls, gateway))
-            found = asyncio.run(measure(ours, in_flight, seconds, calls, gateway))
+            peer = asyncio.run(measure(plain, place, gateway))
+            found = asyncio.run(measure(ours, place, gateway))
             if found.failures:
-                raise SystemExit(f"{name}: {found.failures} of {calls} calls failed with {in_flight} in flight")
+                raise SystemExit(f"{name}, {place.name}: {found.failures} of {place.calls} calls failed")
             added.append((found.p99 - peer.p99) * 1e3)
-            cpu.append(found.cpu_seconds / calls * 1e3)
+            cpu.append(found.cpu_seconds / place.calls * 1e3)
         medians = statistics.median(cpu), statistics.median(added)
         sys.stdout.write(
-            f"{name}, {in_flight} in flight: {medians[0]:.2f} ms CPU per call, p99 +{medians[1]:.1f} ms, 0 failures\n"
+            f"{name}, {place.name}: {medians[0]:.2f} ms CPU per call, p99 +{medians[1]:.1f} ms, 0 failures\n"
         )
         sys.stdout.flush()
-        judged = medians if in_flight == JUDGED else judged
+        judged = medians if place.name == JUDGED else judged
     return judged
 
 
@@ -147,7 +171,7 @@ def soak(ours: Side, gateway: psutil.Process, calls: int) -> None:
     """Resident memory after each part of `calls`."""
     sizes, failures = [], 0
     for part in range(1, SOAK_PARTS + 1):
-        done = asyncio.run(measure(ours, SOAK_IN_FLIGHT, 0.0, calls // SOAK_PARTS, gateway))
+        done = asyncio.run(measure(ours, Place(SOAK_IN_FLIGHT, 0.0, calls // SOAK_PARTS), gateway))
         sizes.append(gateway.memory_info().rss / MEBI)
         failures += done.failures
         sys.stdout.write(f"{part * calls // SOAK_PARTS} calls: {sizes[-1]:.1f} MiB, {failures} failures\n")
@@ -180,7 +204,7 @@ def guarded(directory: Path, stub: int) -> Iterator[dict[str, str]]:
         "limits": {"requests_per_minute": 10**7, "tokens_per_minute": 10**10},
     }
     price = {"prompt_usd_per_million": 2.0, "completion_usd_per_million": 8.0}
-    models = {f"stub:{seconds}": f"stub-{seconds}" for seconds in (0.0, *PLACES.values())}
+    models = {f"stub:{seconds}": f"stub-{seconds}" for seconds in {0.0, *(place.seconds for place in PLACES)}}
     teachers = {name: {"provider": "account", "model": model, "price": price} for model, name in models.items()}
     file = directory / "teachers.yaml"
     file.write_text(yaml.safe_dump({"providers": {"account": provider}, "teachers": teachers}))
@@ -229,7 +253,7 @@ def main() -> None:
         cpu, added = compare(arguments.set_up, peer, ours, gateway, arguments.rounds)
     sys.stdout.write(
         f"gateway_overhead: ratio {cpu / GOAL_CPU_MS:.2f} (goal 1.00), against {GOAL_CPU_MS} ms of CPU a call; "
-        f"p99 +{added:.1f} ms (goal {GOAL_P99_MS:g}) against aiohttp without gateway, {JUDGED} in flight\n"
+        f"p99 +{added:.1f} ms (goal {GOAL_P99_MS:g}) against aiohttp without gateway, {JUDGED}\n"
     )
     return None
 

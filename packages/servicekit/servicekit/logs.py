@@ -40,5 +40,6 @@ def configure_logs(service: str, level: str = "info", log_format: str = "json") 
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    # At debug, client libraries write whole requests and answers: prompts, guidance, headers.
+    root.setLevel(max(logging.INFO, getattr(logging, level.upper())))
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)

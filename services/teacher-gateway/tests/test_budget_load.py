@@ -27,10 +27,15 @@ SCRIPT = [
     STALL,
 ] * 100
 PRICE = {"prompt_usd_per_million": 1000.0, "completion_usd_per_million": 1000.0}
-TRUE_COST = 29 * 1000.0 / 1e6  # of each request that the teacher served, whether its answer arrived or not
+TRUE_TOKENS = 29
+TRUE_COST = TRUE_TOKENS * 1000.0 / 1e6  # of each request that the teacher served, whether its answer arrived or not
 MOST_TOKENS = 60
 MOST_TRIES = 5  # of the gateway, per guidance
-CAPS: dict[str, dict[str, float]] = {"job-by-usd": {"usd": 25.0}, "job-by-requests": {"requests": 60}}
+CAPS: dict[str, dict[str, float]] = {
+    "job-by-usd": {"usd": 25.0},
+    "job-by-tokens": {"tokens": 25_000},
+    "job-by-requests": {"requests": 60},
+}
 
 
 def teachers_file(directory: Path, base_url: str) -> str:
@@ -58,7 +63,7 @@ async def test_no_cap_is_exceeded_under_load_and_kills(
     async def ask(client: httpx2.AsyncClient, number: int) -> int:
         """The status, 0 where the gateway died under the call."""
         try:
-            return (await client.post(urls[number // 2 % 2] + "/v1/guidance", json=body_of(number))).status_code
+            return (await client.post(urls[number // len(CAPS) % 2] + "/v1/guidance", json=body_of(number))).status_code
         except httpx2.TransportError:
             return 0
 
@@ -86,12 +91,13 @@ def assert_within_cap(spending: dict[str, Any], served: int, cap: dict[str, floa
     settled, held = spending["settled"], spending["held"]
     assert 0 < served <= held["requests"] <= cap.get("requests", 2 * CALLS * MOST_TRIES)
     assert served * TRUE_COST - 1e-9 <= held["usd"] <= cap.get("usd", held["usd"])
+    assert served * TRUE_TOKENS <= held["tokens"] <= cap.get("tokens", held["tokens"])
     # Calls that were cut off, by their deadline or with their gateway, stay counted at their worst case.
     assert settled["requests"] < held["requests"]
 
 
 def body_of(number: int) -> dict[str, Any]:
-    """Calls of the two jobs in turn; the question names the job, so that the teacher knows whom it serves."""
-    job = list(CAPS)[number % 2]
+    """Calls of the jobs in turn; the question names the job, so that the teacher knows whom it serves."""
+    job = list(CAPS)[number % len(CAPS)]
     teacher = {"name": "dear", "max_guidance_tokens": MOST_TOKENS, "timeout_seconds": 2, "budget": CAPS[job]}
     return guidance_request(teacher, seed=number, job_id=job, question=f"What is 2 + 3 in {job}?")

@@ -179,11 +179,13 @@ async def test_an_export_is_json_lines_without_any_key(
     gateway = await start_gateway(cassette_root=tmp_path, api_keys={teacher.base_url: KEY})
     for seed in range(3):
         await gateway.post("/v1/guidance", json=with_cassette(teacher.base_url, "record", seed=seed))
+    quoting = with_cassette(teacher.base_url, "record", seed=3, question=f"What opens {KEY}?")
+    assert (await gateway.post("/v1/guidance", json=quoting)).status_code == 200
     assert teacher.seen[0].headers["authorization"] == f"Bearer {KEY}"
     exported = (await gateway.get("/v1/cassettes/night")).text
     lines = [json.loads(line) for line in exported.splitlines()]
-    assert sorted(line["asked"]["sample"] for line in lines) == [0, 1, 2]
-    assert all(line["key"] == key_of(line["asked"]) for line in lines)
+    assert sorted(line["asked"]["sample"] for line in lines) == [0, 1, 2, 3]
+    assert all(line["key"] == key_of(line["asked"]) for line in lines if line["asked"]["sample"] < 3)
     written = exported + "".join(path.read_text() for path in files_below(tmp_path))
     assert "[key]" in written
     assert KEY not in written

@@ -1,6 +1,9 @@
 """A key goes to its own base URL and nowhere else."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from pydantic import SecretStr, ValidationError
 from teacher_gateway.keys import KeyRing
 from teacher_gateway.settings import GatewaySettings
@@ -78,3 +81,17 @@ def test_keys_that_could_not_be_sent_are_refused_without_showing_them(api_keys: 
     with pytest.raises(ValidationError) as caught:
         GatewaySettings(api_keys=api_keys)
     assert KEY not in str(caught.value)
+
+
+async def test_a_key_of_another_account_is_taken_out_too(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
+) -> None:
+    teacher = await start_teacher(http_answer(401, chat_error(f"This project also has {KEY}.")))
+    account = {"kind": "openai_compatible", "base_url": teacher.base_url}
+    other = {"kind": "openai_compatible", "base_url": "http://127.0.0.1:1/v1", "api_key_env": "OTHER_KEY"}
+    teachers = {"local": {"provider": "account", "model": "m"}}
+    file = tmp_path / "teachers.yaml"
+    file.write_text(yaml.safe_dump({"providers": {"account": account, "other": other}, "teachers": teachers}))
+    gateway = await start_gateway({"OTHER_KEY": KEY}, teachers_file=file)
+    answer = await gateway.post("/v1/guidance", json=guidance_request({"name": "local"}))
+    assert answer.json()["detail"] == "The teacher answered 401: This project also has [key]."

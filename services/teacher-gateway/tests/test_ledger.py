@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 from teacher_gateway.money.amounts import Amount, Limits
+from teacher_gateway.money.batches import MOST_AT_ONCE
 from teacher_gateway.money.bookings import HELD, Booking, Outcome, Scope, Settlement
 from teacher_gateway.money.ledger import Ledger
 from teacher_gateway.traffic.window import Minute
@@ -124,6 +125,15 @@ async def test_settlements_go_before_what_is_booked_after_them(ledger: Ledger) -
     for number in range(200):
         assert await ledger.reserve(Booking(f"call-{number}", Amount(0, 100, 1), [scope])) == HELD
         ledger.settle(Settlement(f"call-{number}", Amount(0, 0, 1)))
+
+
+async def test_more_settlements_than_one_batch_takes_go_before_it_too(ledger: Ledger) -> None:
+    scope, calls = Scope("job:crowd", Limits(tokens=3 * MOST_AT_ONCE)), range(3 * MOST_AT_ONCE)
+    booked = [ledger.reserve(Booking(f"call-{number}", Amount(0, 1, 1), [scope])) for number in calls]
+    assert set(await asyncio.gather(*booked)) == {HELD}
+    for number in calls:
+        ledger.settle(Settlement(f"call-{number}", Amount(0, 0, 1)))
+    assert await ledger.reserve(Booking("all of it", Amount(0, 3 * MOST_AT_ONCE, 1), [scope])) == HELD
 
 
 async def test_a_settlement_alone_arrives_by_itself(ledger: Ledger, redis_url: str) -> None:

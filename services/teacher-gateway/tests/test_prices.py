@@ -1,12 +1,19 @@
 """Prices and worst cases: closed forms, and the published prices of genai-prices."""
 
+import math
+
 import pytest
 from contracts.budgets import Caps
+from contracts.teachers import TeacherSpec
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_ai.messages import ModelResponse, TextPart
+from pydantic_ai.usage import RequestUsage
 from teacher_gateway.money.amounts import Limits, limits_of
 from teacher_gateway.money.estimates import most_used
 from teacher_gateway.money.prices import FREE, PriceSpec, Usage, find_tariff
+from teacher_gateway.money.terms import TermsBook
+from teacher_gateway.teachers_file import TeachersFile
 
 
 def test_a_price_of_ones_own_is_exact() -> None:
@@ -52,3 +59,25 @@ def test_caps_in_usd_round_down() -> None:
     assert limits_of(Caps(usd=0.1, tokens=5)) == Limits(nanos=100_000_000, tokens=5)
     assert limits_of(Caps(usd=1e-10)).nanos == 0
     assert limits_of(None) == Limits()
+
+
+@pytest.mark.parametrize(
+    ("kind", "provider_name", "model"),
+    [
+        ("openai", "openai", "gpt-4.1"),
+        ("anthropic", "anthropic", "claude-haiku-4-5"),
+        ("gemini", "google", "gemini-2.5-pro"),  # dearer beyond 200,000 tokens
+    ],
+)
+@pytest.mark.parametrize("tokens", [(19, 10), (250_000, 1000)])
+def test_the_library_that_asks_agrees_on_the_price(
+    kind: str, provider_name: str, model: str, tokens: tuple[int, int]
+) -> None:
+    file = TeachersFile.model_validate(
+        {"providers": {"account": {"kind": kind}}, "teachers": {"frontier": {"provider": "account", "model": model}}}
+    )
+    tariff = TermsBook(file).first_tariff(TeacherSpec.model_validate({"name": "frontier"}))
+    assert tariff is not None
+    usage = RequestUsage(input_tokens=tokens[0], output_tokens=tokens[1])
+    answer = ModelResponse([TextPart("Look.")], usage=usage, model_name=model, provider_name=provider_name)
+    assert tariff.nanos(Usage(*tokens)) == math.ceil(answer.cost().total_price * 10**9)

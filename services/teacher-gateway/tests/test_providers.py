@@ -109,6 +109,7 @@ async def test_a_passing_failure_is_tried_again(
         ([http_answer(400, b"[" * 100_000)], 502, "teacher_refused", 1),
         ([http_answer(200, chat_completion("  \n"))], 502, "teacher_answer_empty", 2),
         ([http_answer(200, {"choices": []})], 502, "teacher_answer_empty", 2),
+        ([http_answer(200, chat_completion(None, "content_filter"))], 502, "teacher_content_filtered", 1),
     ],
     ids=[
         "401",
@@ -122,6 +123,7 @@ async def test_a_passing_failure_is_tried_again(
         "nested",
         "blank",
         "no-choices",
+        "filtered",
     ],
 )
 async def test_a_final_failure_is_a_problem_with_its_own_code(

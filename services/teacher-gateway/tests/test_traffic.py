@@ -124,6 +124,25 @@ async def test_beyond_the_limit_the_caller_hears_when_to_come_back(
     assert 'socratic_teacher_rate_limited_total{provider="local"} 5.0' in (await gateway.get("/metrics")).text
 
 
+@pytest.mark.parametrize("shared", [False, True], ids=["alone", "redis"])
+async def test_a_call_takes_its_estimate_of_the_minute_and_gives_back_what_it_did_not_use(
+    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str, shared: bool
+) -> None:
+    server = await start_teacher(OK, OK, STALL)  # 29 tokens each
+    path = local(tmp_path, server, limits={"tokens_per_minute": 3000})
+    gateway = await start_gateway(teachers_file=path, redis_url=redis_url if shared else None)
+    spec = {"name": "coach", "timeout_seconds": 2, "max_guidance_tokens": 2000}
+    for _ in range(2):
+        assert (await gateway.post("/v1/guidance", json=guidance_request(spec))).status_code == 200
+    stalled = asyncio.ensure_future(gateway.post("/v1/guidance", json=guidance_request(spec)))
+    for _ in range(3):
+        await server.arrivals.acquire()
+    refused = await gateway.post("/v1/guidance", json=guidance_request(spec))
+    assert (refused.status_code, refused.json()["code"]) == (503, "teacher_rate_limited")
+    assert (await stalled).status_code == 504
+    assert len(server.seen) == 3
+
+
 @pytest.mark.parametrize("whose", ["ours", "the provider's"])
 async def test_a_throttled_job_is_told_to_the_controller(
     start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str, whose: str

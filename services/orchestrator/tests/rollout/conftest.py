@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import aiohttp
 import pytest
 from contracts.jobs import JobSpec
 from orchestrator.questions import load_questions
 from orchestrator.rollout.chat import StudentChat
 from orchestrator.rollout.episode import Parties
-from orchestrator.rollout.http_client import Connections
+from orchestrator.rollout.http_client import open_session
 from orchestrator.rollout.plan import JobContext
 from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.student import Student
@@ -76,8 +77,8 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 @pytest.fixture
-async def connections() -> AsyncIterator[Connections]:
-    async with Connections() as opened:
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with open_session() as opened:
         yield opened
 
 
@@ -100,5 +101,7 @@ async def verification() -> AsyncIterator[Verification]:
 
 
 @pytest.fixture
-def parties(connections: Connections, replicas: Replicas, gateway: Gateway, verification: Verification) -> Parties:
-    return Parties(Student(connections, replicas), Teacher(connections, gateway.url), verification)
+def parties(
+    session: aiohttp.ClientSession, replicas: Replicas, gateway: Gateway, verification: Verification
+) -> Parties:
+    return Parties(Student(session, replicas), Teacher(session, gateway.url), verification)
