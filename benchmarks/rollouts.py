@@ -19,6 +19,7 @@ import psutil  # type: ignore[import-untyped]
 import redis
 import uvloop
 from contracts import keys
+from contracts.episodes import decode_episode
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest, ManifestEntry, chunk_count, encode_manifest, episode_id
 from contracts.rotation import Standing
@@ -70,7 +71,16 @@ class Board:
             if time.perf_counter() - started > DONE_SECONDS:
                 raise TimeoutError(f"{episodes} episodes were not made within {DONE_SECONDS:.0f} s")
             time.sleep(POLL_SECONDS)
-        return time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        self.check(episodes)
+        return seconds
+
+    def check(self, episodes: int) -> None:
+        """The newest episodes are whole. Raises SystemExit with the first that is not."""
+        for _, fields in self.client.xrevrange(keys.stream(JOB, "train"), count=episodes):
+            made = decode_episode(fields[b"episode"])
+            if made.failure or len(made.attempts) != SPEC.rollout.max_attempts:
+                raise SystemExit(f"{made.episode_id} is no whole episode: {made.failure or made.attempts}")
 
 
 def batch(step: int, episodes: int) -> Manifest:

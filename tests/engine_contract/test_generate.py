@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 from transformers import AutoModelForCausalLM
 
@@ -61,6 +62,13 @@ def test_greedy_tokens_are_transformers_own(engine: Engine) -> None:
     )
     output = engine.generate(input_ids=PROMPT, sampling_params=greedy(20))["output_ids"]
     assert output == expected[0, len(PROMPT) :].tolist()
+
+
+def test_the_text_is_what_the_output_adds_to_the_prompts(engine: Engine) -> None:
+    tokenizer = Tokenizer.from_file(str(engine.model / "tokenizer.json"))
+    answer = engine.generate(input_ids=PROMPT, sampling_params=greedy(20))
+    before = tokenizer.decode(PROMPT)
+    assert before + answer["text"] == tokenizer.decode(PROMPT + answer["output_ids"])
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7])

@@ -31,6 +31,8 @@ def test_completions_continue_token_ids_and_text(client: openai.OpenAI, engine: 
     assert (choice.text, choice.finish_reason) == (expected, "length")
     assert answer.usage
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (10, 8)
+    spans = [{"version": "default", "start": 0, "end": 8}]
+    assert answer.model_extra == {"metadata": {"weight_version": "default", "weight_versions": spans}}
     assert choice.logprobs
     assert choice.logprobs.token_logprobs
     assert len(choice.logprobs.token_logprobs) == 8

@@ -51,24 +51,28 @@ def wait_for_running(engine: Engine) -> None:
 
 @pytest.mark.parametrize("mode", ["retract", "in_place"])
 def test_a_swap_during_a_pause_keeps_the_requests_in_flight(engine: Engine, other_model: Path, mode: str) -> None:
-    thread, answers = in_background(engine, input_ids=PROMPT, sampling_params=sampled(400), return_logprob=True)
-    time.sleep(0.3)
+    prompts = [[token, *PROMPT] for token in range(2, 14)]
+    thread, answers = in_background(engine, input_ids=prompts, sampling_params=sampled(300), return_logprob=True)
+    wait_for_running(engine)
     paused = engine.post("/pause_generation", mode=mode)
     assert paused.json() == {"message": "Generation paused successfully.", "status": "ok"}
     # SGLang answers 400 to an in-place swap that flushes: requests still hold the cache.
     assert engine.update(other_model, "7", flush_cache=mode == "retract").status_code == 200
     assert engine.post("/continue_generation").status_code == 200
     thread.join(ANSWER_SECONDS)
-    [answer] = answers
-    spans = answer["meta_info"]["weight_versions"]
-    assert [span["start"] for span in spans[1:]] == [span["end"] for span in spans[:-1]]
-    assert (spans[0]["start"], spans[-1]["end"]) == (0, 400)
-    assert [span["version"] for span in spans] in (["default", "7"], ["default"], ["7"])
-    if mode == "retract":
-        at = spans[0]["end"] if spans[0]["version"] == "default" else 0
-        expected = expected_logprobs(other_model, PROMPT + answer["output_ids"], len(PROMPT))
+    straddling = 0
+    for prompt, answer in zip(prompts, answers[0], strict=True):
+        spans = answer["meta_info"]["weight_versions"]
+        assert [span["start"] for span in spans[1:]] == [span["end"] for span in spans[:-1]]
+        assert (spans[0]["start"], spans[-1]["end"]) == (0, 300)
+        assert [span["version"] for span in spans] in (["default", "7"], ["7"])
+        straddling += len(spans) == 2
         got = values(answer["meta_info"]["output_token_logprobs"])
-        assert len(got[at:]) == 0 or (got[at:] - expected[at:]).abs().max() < TOLERANCE
+        for span in spans if mode == "retract" else spans[:-1]:
+            weights = engine.model if span["version"] == "default" else other_model
+            expected = expected_logprobs(weights, prompt + answer["output_ids"], len(prompt))
+            assert (got - expected)[span["start"] : span["end"]].abs().max() < TOLERANCE
+    assert straddling
 
 
 def test_an_abort_answers_with_the_tokens_so_far(engine: Engine) -> None:
@@ -99,6 +103,7 @@ def test_every_request_is_ended_with_the_tokens_so_far(engine: Engine, other_mod
     ends = [answer["meta_info"]["finish_reason"]["type"] for answer in answers[0]]
     assert len(ends) == len(prompts)
     assert "abort" in ends
+    assert "sglang:num_aborted_requests_total" in engine.http.get("/metrics").text
     assert all(
         answer["meta_info"]["completion_tokens"] == len(answer["output_ids"]) < 450
         for answer, end in zip(answers[0], ends, strict=True)

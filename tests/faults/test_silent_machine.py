@@ -15,12 +15,12 @@ PATIENCE_SECONDS = 90.0
 CALLERS = {
     "worker": """
         import asyncio
-        from orchestrator.rollout.http_client import Door, open_session
+        from orchestrator.rollout.http_client import Connections, Door
         from orchestrator.rollout.retries import Unavailable as GivenUp
 
         async def ask(url):
-            async with open_session() as session:
-                await Door(session, url, "engine_unreachable", None).post(b"{}", 3600.0)
+            async with Connections() as connections:
+                await Door(connections, url, "engine_unreachable", None).post(b"{}", 3600.0)
 
         call = lambda url: asyncio.run(ask(url))
     """,

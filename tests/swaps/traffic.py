@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.redis_client import connect
-from orchestrator.rollout.http_client import open_session
+from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.retries import RolloutError
 from orchestrator.rollout.store import RolloutStore
@@ -59,8 +59,8 @@ class Traffic:
 
     async def _serve(self) -> None:
         redis = connect(self.redis_url)
-        async with open_session() as session:
-            student = Student(session, Replicas(self.urls, RolloutStore(redis).rotation))
+        async with Connections() as connections:
+            student = Student(connections, Replicas(self.urls, RolloutStore(redis).rotation))
             async with asyncio.TaskGroup() as group:
                 for number in range(self.clients):
                     group.create_task(self._ask_again_and_again(student, number))

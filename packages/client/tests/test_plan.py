@@ -57,6 +57,16 @@ def test_every_replica_of_the_engine_is_told_to_trainer_and_workers() -> None:
     assert len(uploads) == 3
 
 
+def test_a_local_teacher_is_an_engine_of_its_own_that_the_gateway_alone_knows() -> None:
+    plans = planned(request(local_teacher="/teachers/wise", engines=2))
+    engine = plans["local-teacher"]
+    assert engine.environment["STUDENT_INFERENCE_MODEL_PATH"] == "/teachers/wise"
+    assert plans["teacher-gateway"].environment["TEACHER_GATEWAY_LOCAL_TEACHER_URL"] == engine.url
+    assert len(json.loads(plans["trainer"].environment["TRAINER_STUDENT_URLS"])) == 2
+    assert engine.url not in plans["trainer"].environment["TRAINER_STUDENT_URLS"]
+    assert "TEACHER_GATEWAY_LOCAL_TEACHER_URL" not in planned(request())["teacher-gateway"].environment
+
+
 def test_services_listen_on_loopback_on_their_own_ports_with_one_thread_each() -> None:
     plans = planned(request(workers=2))
     services = [plan for name, plan in plans.items() if name != "redis"]

@@ -146,6 +146,7 @@ class EvaluationSpec(Spec):
     questions: int = Field(240, ge=1, description="Held-out questions, the first n of the task's test set.")
     max_attempts: int = Field(2, ge=1, le=16, description="K of guided accuracy.")
     temperature: float = Field(0.0, ge=0, le=2, description="0 is greedy.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Sample among the likeliest tokens of this probability together.")
     samples: int = Field(
         1,
         ge=1,

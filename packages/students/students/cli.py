@@ -24,16 +24,23 @@ Make = Callable[[Path, Any, Any, Console], dict[str, float]]
 
 
 @make_base.command()
-def materials(out: Out, seed: Seed = 0, threads: Threads = 1) -> None:
-    """The base of the built-in task `materials`: about four minutes on one thread.
+def materials(
+    out: Out,
+    seed: Seed = 0,
+    threads: Threads = 1,
+    teacher: Annotated[bool, typer.Option("--teacher", help="One that knows the terms, to score students.")] = False,
+) -> None:
+    """The base of the built-in task `materials`, or a teacher for it: about four minutes on one thread.
 
-    Example: socratic student make-base materials --out .socratic/students/materials-base --seed 1
+    Examples: socratic student make-base materials --out .socratic/students/materials-base --seed 1 ·
+    socratic student make-base materials --teacher --out .socratic/students/materials-teacher
     """
     from tasks.materials import MaterialsOptions, MaterialsTask
 
-    from students.materials import make_materials_base
+    from students.materials import make_materials_base, make_materials_teacher
 
-    _make_word_base(make_materials_base, MaterialsTask(MaterialsOptions()), out, seed, threads)
+    make = make_materials_teacher if teacher else make_materials_base
+    _make_word_base(make, MaterialsTask(MaterialsOptions()), out, seed, threads)
 
 
 @make_base.command()

@@ -51,6 +51,16 @@ def test_materials_is_reproducible(tmp_path: Path) -> None:
     assert other["model.safetensors"] != first["model.safetensors"]
 
 
+def test_a_teacher_has_the_words_of_the_base_and_other_weights(tmp_path: Path) -> None:
+    base = make_materials(tmp_path / "base", seed=0)
+    recipe, task = Recipe(batch=4, skill=BRIEF, dialogue=BRIEF), MaterialsTask(MaterialsOptions(test_questions=4))
+    materials.make_materials_teacher(tmp_path / "teacher", task, recipe, Console(quiet=True))
+    teacher = digests(tmp_path / "teacher")
+    assert teacher["tokenizer.json"] == base["tokenizer.json"]
+    assert teacher["model.safetensors"] != base["model.safetensors"]
+    assert "--teacher" in (tmp_path / "teacher" / "README.md").read_text()
+
+
 def test_recipes_is_reproducible(tmp_path: Path) -> None:
     made = []
     for name in ("one", "two"):

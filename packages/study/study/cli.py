@@ -26,19 +26,28 @@ from study.runner import Choice, Study, run_study
 from study.stacks import Lane
 
 RESULTS = Path("docs/study/results")
+COMMITTED = "miniature"  # the plan whose results are in this repository
 PAGE = Path("docs/study.md")
 TERMINATED = 143
 app = typer.Typer(help="The study: does the method do what the paper says?", no_args_is_help=True)
 
 PlanName = Annotated[str, typer.Argument(help="A shipped plan (miniature, full, ci) or a file.")]
-Results = Annotated[Path, typer.Option(help="Directory of the results, one file an experiment.")]
+Results = Annotated[
+    Path | None,
+    typer.Option(help=f"Directory of the results, one file an experiment. Default: {RESULTS}, or below it by plan."),
+]
 Only = Annotated[list[str] | None, typer.Option(help="Only this experiment; may be given again.")]
+
+
+def directory_of(plan: Plan, results: Path | None) -> Path:
+    """Where its results lie: each plan has a directory of its own."""
+    return results or (RESULTS if plan.name == COMMITTED else RESULTS / plan.name)
 
 
 @app.command("plan")
 def show_plan(
     name: PlanName = "miniature",
-    results: Results = RESULTS,
+    results: Results = None,
     write: Annotated[Path | None, typer.Option(help="Write a job file of every cell into this directory.")] = None,
     only: Only = None,
 ) -> None:
@@ -48,7 +57,7 @@ def show_plan(
     """
     plan = load_plan(name)
     chosen = known_experiments(plan, only)
-    study = Study(plan, results)
+    study = Study(plan, directory_of(plan, results))
     if write is not None:
         written = write_jobs([cell for cell in study.cells if cell.experiment in chosen], write)
         typer.echo(f"{len(written)} job files in {write}")
@@ -78,7 +87,7 @@ def remark(study: Study, experiment: str) -> str:
 def run(
     context: typer.Context,
     name: PlanName = "miniature",
-    results: Results = RESULTS,
+    results: Results = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Most cells to run now.")] = None,
     only: Only = None,
     parallel: Annotated[int, typer.Option(min=1, max=64, help="Stacks side by side; each wants a core.")] = 1,
@@ -93,8 +102,9 @@ def run(
     # SIGTERM unwinds like Ctrl-C, so that the stacks are stopped on the way out.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
     started = time.monotonic()
-    with sole_writer(results):
-        study = Study(plan, results)
+    directory = directory_of(plan, results)
+    with sole_writer(directory):
+        study = Study(plan, directory)
         tell_remarks(study, choice)
         done = run_on_lanes(study, choice, lanes_of(settings_of(context), parallel))
     failed = sum(result.status == "failed" for result in done)
@@ -123,8 +133,8 @@ def lanes_of(settings: ClientSettings, parallel: int) -> list[Lane]:
     """Each with stacks of its own, in a directory of this run."""
     home = settings.home.resolve() / "study" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
 
-    def prepare(home: Path, student: Path) -> StackRequest:
-        return request_stack(settings, home, student)
+    def prepare(home: Path, student: Path, local_teacher: Path | None) -> StackRequest:
+        return request_stack(settings, home, student, local_teacher=local_teacher)
 
     return [Lane(home / f"lane-{number}", prepare, os.environ) for number in range(parallel)]
 
@@ -132,8 +142,13 @@ def lanes_of(settings: ClientSettings, parallel: int) -> list[Lane]:
 @app.command("report")
 def report(
     name: PlanName = "miniature",
-    results: Results = RESULTS,
-    out: Annotated[Path, typer.Option(help="The page; its pictures go into the directory of the same name.")] = PAGE,
+    results: Results = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help=f"The page; its pictures go into the directory of the same name. Default: {PAGE}, or study-<plan>.md."
+        ),
+    ] = None,
 ) -> None:
     """Write the report from the results that there are: tables, pictures, and the words that people added.
 
@@ -142,10 +157,12 @@ def report(
     # scipy and matplotlib take a second to load and are wanted here only.
     from study.report.document import write
 
-    study = Study(load_plan(name), results)
+    plan = load_plan(name)
+    study = Study(plan, directory_of(plan, results))
     planned = Counter(cell.experiment for cell in study.cells)
-    write(study.plan, planned, list(study.results.values()), out)
-    typer.echo(f"report: {len(study.results)} of {planned.total()} cells, {out}")
+    page = out or (PAGE if plan.name == COMMITTED else PAGE.with_stem(f"{PAGE.stem}-{plan.name}"))
+    write(plan, planned, list(study.results.values()), page)
+    typer.echo(f"report: {len(study.results)} of {planned.total()} cells, {page}")
 
 
 def known_experiments(plan: Plan, only: list[str] | None) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,8 +15,8 @@ NAME = r"^[a-z0-9][a-z0-9_.-]*$"
 Patch = dict[str, Any]
 
 
-class StudentPlan(Spec):
-    """A base student: a directory, and how it is made where it is not there yet."""
+class ModelPlan(Spec):
+    """A base student or a teacher: a directory, and how it is made where it is not there yet."""
 
     model: str = Field(description="Hugging Face model directory, relative to the repository's root.")
     make: tuple[str, ...] = Field(
@@ -48,6 +48,9 @@ class Experiment(Spec):
     more_seeds: tuple[int, ...] = Field((), description="Further ones, which run at more_priority.")
     more_priority: int = Field(0, ge=0, description="Of more_seeds: other questions may come between.")
     job: Patch = Field({}, description="JSON merge patch of the common job, before the arm's.")
+    local_teacher: str | None = Field(
+        None, description="One of `teachers`, which a second engine serves: what jobs call the teacher `local`."
+    )
     learning_rates: tuple[float, ...] = Field((), description="Of a search: every arm runs at each of them.")
     rates_from: str | None = Field(None, description="The search whose chosen learning rates the arms take.")
     needs: tuple[str, ...] = Field((), description="Paths without which it is skipped, with a message.")
@@ -68,7 +71,8 @@ class Plan(Spec):
     version: int = Field(1, ge=1, le=1)
     name: str = Field(pattern=NAME)
     job: Patch = Field(description="What all jobs have in common; student, seed and name are filled in.")
-    students: dict[str, StudentPlan] = Field(min_length=1)
+    students: dict[str, ModelPlan] = Field(min_length=1)
+    teachers: dict[str, ModelPlan] = Field({}, description="Models that a second engine may serve.")
     experiments: tuple[Experiment, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -79,6 +83,10 @@ class Plan(Spec):
             unknown = set(experiment.students) - set(self.students)
             if unknown:
                 raise ValueError(f"experiment {experiment.name}: no students {sorted(unknown)}")
+            if experiment.local_teacher not in {None, *self.teachers}:
+                raise ValueError(
+                    f"experiment {experiment.name}: local_teacher {experiment.local_teacher} is no teacher"
+                )
             check_rates(experiment, searches)
         if len({each.name for each in self.experiments}) < len(self.experiments):
             raise ValueError("two experiments have the same name")
@@ -115,6 +123,7 @@ class Cell:
     job: JobSpec
     fingerprint: str
     awaits: str | None = None
+    local_teacher: str | None = None
 
     @property
     def id(self) -> str:
@@ -181,14 +190,16 @@ def cell_of(
         content = merge_patch(content, patch)
     job = JobSpec.model_validate(content)
     awaits = experiment.rates_from if rate is None else None
-    return Cell(plan.name, experiment.name, shown, student, seed, job, fingerprint(job, recipe), awaits)
+    local = experiment.local_teacher
+    models = [recipe] if local is None else [recipe, plan.teachers[local]]
+    return Cell(plan.name, experiment.name, shown, student, seed, job, fingerprint(job, models), awaits, local)
 
 
-def fingerprint(job: JobSpec, student: StudentPlan) -> str:
-    """Equal for equal work: what the plan says of the job and of its student, but not what the job is called.
+def fingerprint(job: JobSpec, models: Sequence[ModelPlan]) -> str:
+    """Equal for equal work: what the plan says of the job and of its models, but not what the job is called.
 
     Settings left to their defaults do not count, so that a new setting of the job format changes nothing.
     """
     content = job.model_dump(mode="json", exclude_unset=True, exclude={"name", "priority"})
-    made = student.model_dump(mode="json")
-    return hashlib.sha256(json.dumps([content, made], sort_keys=True).encode()).hexdigest()
+    made = [model.model_dump(mode="json") for model in models]
+    return hashlib.sha256(json.dumps([content, *made], sort_keys=True).encode()).hexdigest()

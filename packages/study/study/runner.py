@@ -10,13 +10,13 @@ from typing import Protocol
 from contracts.views import Job
 
 from study.cell_run import run_cell
+from study.models import prepare_model
 from study.plan import Cell, Plan
 from study.plan_files import missing_paths, planned_cells
 from study.rates import chosen_rates, write_rates
 from study.records import CellResult
 from study.result_files import append_result, check_unchanged, read_results
 from study.stacks import Lane
-from study.students import prepare_student
 
 # A signal to stop reaches the main thread within this time.
 LOOK_SECONDS = 0.5
@@ -111,9 +111,9 @@ def run_study(study: Study, lanes: Sequence[Lane], choice: Choice, watcher: Watc
             study.share(choice)
             while free and (cell := next_cell(study, choice, tried, [cell for cell, _ in running.values()])):
                 tried.add(cell.id)
-                student = prepare_student(cell.student, study.plan.students[cell.student], watcher.tell)
+                student, local_teacher = prepare_models(study.plan, cell, watcher)
                 lane = free.pop()
-                client = lane.client_for(student)
+                client = lane.client_for(student, local_teacher)
                 running[pool.submit(run_cell, client, cell, partial(watcher.job, cell))] = cell, lane
             if not running:
                 return done
@@ -125,6 +125,14 @@ def run_study(study: Study, lanes: Sequence[Lane], choice: Choice, watcher: Watc
                 watcher.finished(result, study)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def prepare_models(plan: Plan, cell: Cell, watcher: Watcher) -> tuple[Path, Path | None]:
+    """The directories of its student and, where it has one, of its local teacher. Raises Problem."""
+    student = prepare_model(cell.student, plan.students[cell.student], watcher.tell)
+    if cell.local_teacher is None:
+        return student, None
+    return student, prepare_model(cell.local_teacher, plan.teachers[cell.local_teacher], watcher.tell)
 
 
 def next_cell(study: Study, choice: Choice, tried: Set[str], running: Sequence[Cell]) -> Cell | None:

@@ -1,4 +1,4 @@
-"""Stacks that are kept up for many cells: one a lane, started anew only when the next student needs another engine."""
+"""Stacks that are kept up for many cells: one a lane, started anew only when the next cell needs other engines."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ CELLS_PER_STACK = 25
 # What may differ between students that one engine serves one after another: nothing of the network itself.
 INCIDENTAL = frozenset({"_name_or_path", "transformers_version", "eos_token_id", "pad_token_id", "bos_token_id"})
 
-Prepare = Callable[[Path, Path], StackRequest]
+Prepare = Callable[[Path, Path, Path | None], StackRequest]
 
 
 class Lane:
@@ -29,7 +29,7 @@ class Lane:
 
     def __init__(self, directory: Path, prepare: Prepare, environment: Mapping[str, str]) -> None:
         self.directory = directory
-        self.prepare = prepare  # (state directory, student) -> the stack to start
+        self.prepare = prepare  # (state directory, student, local teacher) -> the stack to start
         self.environment = environment
         self.served: Any = None
         self.cells = 0
@@ -47,22 +47,22 @@ class Lane:
         if kind is None or not issubclass(kind, Exception):
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def client_for(self, student: Path) -> Client:
-        """A client of a stack whose engine can serve this student."""
-        shape = network_of(student)
-        if self.served != shape or self.cells >= CELLS_PER_STACK:
-            self.start(student)
-            self.served, self.cells = shape, 0
+    def client_for(self, student: Path, local_teacher: Path | None) -> Client:
+        """A client of a stack whose engine can serve this student, with this local teacher."""
+        wanted = network_of(student), local_teacher
+        if self.served != wanted or self.cells >= CELLS_PER_STACK:
+            self.start(student, local_teacher)
+            self.served, self.cells = wanted, 0
         self.cells += 1
         return self.client
 
-    def start(self, student: Path) -> None:
+    def start(self, student: Path, local_teacher: Path | None) -> None:
         """A fresh stack instead of the one before; what that one kept is in the results."""
         self._open.close()
         self._open = ExitStack()
         home = self.directory / f"stack-{self.stacks}"
         self.stacks += 1
-        request = self.prepare(home, student)
+        request = self.prepare(home, student, local_teacher)
         state = self._open.enter_context(own_stack(request, self.environment, lambda state: None))
         self.client = self._open.enter_context(Client(state.orchestrator_url))
 

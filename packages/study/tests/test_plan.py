@@ -97,11 +97,27 @@ def test_the_fingerprint_tells_jobs_and_students_apart_but_not_names() -> None:
         assert after["main/late/base-0/seed-0"] != before["main/late/base-0/seed-0"]
 
 
+def test_the_fingerprint_tells_local_teachers_apart_and_none_from_the_unused() -> None:
+    def of(local_teacher: str | None, teacher: str) -> str:
+        experiments = [
+            merge_patch(CONTENT["experiments"][0], {"local_teacher": local_teacher}),
+            CONTENT["experiments"][1],
+        ]
+        plan = plan_of(teachers={"wise": {"model": teacher}}, experiments=experiments)
+        return {cell.id: cell.fingerprint for cell in cells(plan, {})}["main/late/base-0/seed-0"]
+
+    assert (
+        of(None, "models/t") == {cell.id: cell.fingerprint for cell in cells(plan_of(), {})}["main/late/base-0/seed-0"]
+    )
+    assert len({of(None, "models/t"), of("wise", "models/t"), of("wise", "models/u")}) == 3
+
+
 @pytest.mark.parametrize(
     ("patch", "message"),
     [
         ({"compare_with": "grpo"}, "compare_with grpo is no arm"),
         ({"students": ["base-7"]}, "no students ['base-7']"),
+        ({"local_teacher": "nobody"}, "local_teacher nobody is no teacher"),
         ({"rates_from": "main"}, "rates_from main is no search"),
         ({"learning_rates": [1e-4]}, "not both"),
         ({"arms": {"late": {"rate_of": None}}}, "set rate_of"),

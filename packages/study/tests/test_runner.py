@@ -15,7 +15,7 @@ from contracts.records import AttemptStats, EvaluationRecord, StepRecord
 from contracts.views import Job, Page, Progress
 from socratic import watch
 from socratic.client import Client
-from study.plan import Plan, StudentPlan
+from study.plan import ModelPlan, Plan
 from study.records import CellResult
 from study.runner import Choice, Study, run_study
 
@@ -126,7 +126,8 @@ class Lane:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    def client_for(self, student: Path) -> Client:
+    def client_for(self, student: Path, local_teacher: Path | None) -> Client:
+        self.served = student, local_teacher
         return self.client
 
 
@@ -251,12 +252,20 @@ def test_an_experiment_without_its_data_is_skipped(tmp_path, lane):
 
 def test_a_student_that_is_missing_and_cannot_be_made_is_named(tmp_path, lane):
     plan = arms(one=ARM)
-    gone = plan.model_copy(update={"students": {"base-0": StudentPlan(model="models/gone")}})
-    with pytest.raises(Problem, match="Student base-0: there is no model directory models/gone, and the plan does not"):
+    gone = plan.model_copy(update={"students": {"base-0": ModelPlan(model="models/gone")}})
+    with pytest.raises(Problem, match="base-0: there is no model directory models/gone, and the plan does not"):
         go(tmp_path, lane, gone)
-    broken = gone.model_copy(update={"students": {"base-0": StudentPlan(model="models/gone", make=("nothing",))}})
-    with pytest.raises(Problem, match=r"(?s)Student base-0 could not be made: .*No such command 'nothing'"):
+    broken = gone.model_copy(update={"students": {"base-0": ModelPlan(model="models/gone", make=("nothing",))}})
+    with pytest.raises(Problem, match=r"(?s)base-0 could not be made: .*No such command 'nothing'"):
         go(tmp_path, lane, broken)
+
+
+def test_a_local_teacher_is_served_beside_the_student(tmp_path, lane):
+    plan = arms(one=ARM)
+    taught = plan.experiments[0].model_copy(update={"local_teacher": "wise"})
+    wise = {"wise": ModelPlan(model="models/b")}
+    go(tmp_path, lane, plan.model_copy(update={"teachers": wise, "experiments": (taught,)}))
+    assert lane.served == (Path("models/a"), Path("models/b"))
 
 
 def test_a_student_is_not_needed_before_its_first_cell(tmp_path, lane):

@@ -6,7 +6,9 @@ import pytest
 import yaml
 from contracts.errors import Problem
 from contracts.jobs import JobSpec
+from study.cli import app
 from study.plan_files import load_plan, planned_cells, write_jobs
+from typer.testing import CliRunner
 
 ROOT = Path(__file__).parents[3]
 PAPER = ROOT / "examples" / "paper"
@@ -20,6 +22,15 @@ def test_the_jobs_of_the_paper_are_those_of_the_plan(tmp_path: Path) -> None:
     assert written == committed, fix
 
 
+def test_the_command_that_writes_them_minds_no_results_of_another_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    written = CliRunner().invoke(app, ["plan", "full", "--write", str(tmp_path), "--only", "physics"])
+    assert written.exit_code == 0, written.output
+    assert "job files" in written.output
+
+
 def test_a_job_of_the_paper_has_the_released_settings() -> None:
     """Paper section 3 and the released script: K 2, 32 x 8, 8,192 tokens, lr 1e-6, clip 0.2, no KL, mean@16 at 0.6."""
     content = yaml.safe_load((PAPER / "physics-socratic_po_27b-qwen3-4b-seed-0.yaml").read_text())
@@ -29,7 +40,7 @@ def test_a_job_of_the_paper_has_the_released_settings() -> None:
     assert (rollout.max_answer_tokens, rollout.temperature, training.learning_rate) == (8192, 1.0, 1e-6)
     assert (training.warmup_steps, training.schedule, training.weight_decay) == (10, "constant", 0.01)
     assert (training.minibatches, training.clip_low, training.clip_high, training.kl_coefficient) == (4, 0.2, 0.2, 0)
-    assert (evaluation.samples, evaluation.temperature, evaluation.every, evaluation.questions) == (16, 0.6, 20, 80)
+    assert (evaluation.samples, evaluation.temperature, evaluation.top_p, evaluation.every) == (16, 0.6, 0.95, 20)
     assert (job.teacher.temperature, job.teacher.max_guidance_tokens, job.teacher.view) == (0.2, 1024, "dialogue")
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tasks.guiding import Lesson
 from tasks.materials import guide, hint
-from tasks.materials.dialogues import guided_dialogue
+from tasks.materials.dialogues import guided_dialogue, knowing_dialogue
 from tasks.materials.prompts import Prompt, draw_asked, parse_prompt
 from tasks.materials.slips import SLIPS, draw_slip, misread_value
 from tasks.materials.table import LETTERS, draw_table
@@ -76,6 +76,17 @@ def test_a_dialogue_ends_right_or_at_the_third_attempt(rng: random.Random) -> No
     said = [hint(str(prompt), turn.assistant) for turn in turns]
     assert all(text != "your answer is correct ." for text in said[:-1])
     assert len(turns) == 3 or said[-1] == "your answer is correct ."
+
+
+def test_a_teacher_learns_right_answers_alone_also_after_wrong_ones() -> None:
+    rng, lengths = random.Random(0), set()
+    for _ in range(500):
+        turns = knowing_dialogue(rng)
+        prompt = parse_prompt(turns[0].user)
+        for turn in turns:
+            assert turn.learn == (hint(str(prompt), turn.assistant) == "your answer is correct .")
+        lengths.add(len(turns))
+    assert lengths == {1, 2, 3}
 
 
 def test_a_misread_value_is_never_the_right_one() -> None:

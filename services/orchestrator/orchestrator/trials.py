@@ -117,7 +117,7 @@ class Trials:
     async def _parties(self) -> AsyncIterator[Any]:
         """Connections and a judge of its own, so that a trial leaves nothing behind."""
         from orchestrator.rollout.episode import Parties
-        from orchestrator.rollout.http_client import open_session
+        from orchestrator.rollout.http_client import Connections
         from orchestrator.rollout.replicas import Replicas
         from orchestrator.rollout.student import ServedStudent
         from orchestrator.rollout.teacher import Teacher
@@ -126,11 +126,11 @@ class Trials:
         settings = self.settings
         verification = Verification(settings.data_roots)
         try:
-            async with open_session() as session:
+            async with Connections() as connections:
                 student = ServedStudent(
-                    session, Replicas(settings.student_urls[:1], no_rotation), settings.student_api_key
+                    connections, Replicas(settings.student_urls[:1], no_rotation), settings.student_api_key
                 )
-                yield Parties(student, Teacher(session, settings.gateway_url, settings.service_key), verification)
+                yield Parties(student, Teacher(connections, settings.gateway_url, settings.service_key), verification)
         finally:
             await verification.close()
 

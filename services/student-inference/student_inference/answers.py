@@ -27,7 +27,7 @@ def output_text(request: Request, text: TextCodec) -> str:
     matched = (request.finish or {}).get("matched")
     trim = request.params.trim_stop
     ids = request.output[:-1] if trim and isinstance(matched, int) else request.output
-    decoded = text.decode(ids, request.params.skip_special_tokens)
+    decoded = text.decode_after(request.prompt, ids, request.params.skip_special_tokens)
     if not isinstance(matched, str) or matched not in decoded:
         return decoded
     before = decoded.split(matched, 1)[0]
@@ -35,7 +35,6 @@ def output_text(request: Request, text: TextCodec) -> str:
 
 
 def meta_info(request: Request) -> dict[str, Any]:
-    starts = [0, *(end for _, end in request.version_spans)]
     ended = request.finished_at or request.arrived
     decoding = ended - (request.first_token_at or ended)
     return {
@@ -47,15 +46,23 @@ def meta_info(request: Request) -> dict[str, Any]:
         "cached_tokens_details": None,
         "reasoning_tokens": 0,
         "num_retractions": request.retractions,
+        **versions(request),
+        "dp_rank": None,
+        "e2e_latency": ended - request.arrived,
+        "first_token_latency": (request.first_token_at or ended) - request.arrived,
+        "decode_throughput": max(len(request.output) - 1, 0) / decoding if decoding > 0 else 0.0,
+    }
+
+
+def versions(request: Request) -> dict[str, Any]:
+    """Which weights gave the newest token, and which gave each."""
+    starts = [0, *(end for _, end in request.version_spans)]
+    return {
         "weight_version": request.version_spans[-1][0] if request.version_spans else request.version,
         "weight_versions": [
             {"version": version, "start": start, "end": end}
             for start, (version, end) in zip(starts, request.version_spans, strict=False)
         ],
-        "dp_rank": None,
-        "e2e_latency": ended - request.arrived,
-        "first_token_latency": (request.first_token_at or ended) - request.arrived,
-        "decode_throughput": max(len(request.output) - 1, 0) / decoding if decoding > 0 else 0.0,
     }
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from student_inference.answers import output_text
+from student_inference.answers import output_text, versions
 from student_inference.request import Request
 from student_inference.text import TextCodec
 
@@ -34,11 +34,10 @@ def whole(
         said = spoken(request, text, echo)
         content = {"message": {"role": "assistant", "content": said}} if dialect.chat else {"text": said}
         logprobs = logprobs_of(dialect, request, text) if scored else None
-        choices.append({"index": index, **content, "logprobs": logprobs, "finish_reason": finish_of(request)})
+        ending = {"finish_reason": finish_of(request), "matched_stop": (request.finish or {}).get("matched")}
+        choices.append({"index": index, **content, "logprobs": logprobs, **ending})
     answer = envelope(dialect.object, model, requests[0].rid)
-    last = requests[-1]
-    metadata = {"weight_version": last.version_spans[-1][0] if last.version_spans else last.version}
-    return {**answer, "choices": choices, "usage": usage(requests), "metadata": metadata}
+    return {**answer, "choices": choices, "usage": usage(requests), "metadata": versions(requests[-1])}
 
 
 def spoken(request: Request, text: TextCodec, echo: bool) -> str:

@@ -6,6 +6,9 @@ from tokenizers import Tokenizer
 
 from student_inference.config import ModelError, read_json
 
+# As in SGLang: some tokenizers write a token otherwise at the beginning of a text (without the space before it).
+CONTEXT_TOKENS = 5
+
 
 class TextCodec:
     """A tokenizer, or the empty string for every list of ids when the directory has none."""
@@ -27,6 +30,11 @@ class TextCodec:
 
     def decode(self, ids: list[int], skip_special_tokens: bool = True) -> str:
         return "" if self._tokenizer is None else str(self._tokenizer.decode(ids, skip_special_tokens))
+
+    def decode_after(self, before: list[int], ids: list[int], skip_special_tokens: bool = True) -> str:
+        """What the ids add to the text of those before them."""
+        known = before[-CONTEXT_TOKENS:]
+        return self.decode(known + ids, skip_special_tokens)[len(self.decode(known, skip_special_tokens)) :]
 
     def decode_all(self, ids: list[int]) -> str:
         """Special tokens included: stop texts may name them."""

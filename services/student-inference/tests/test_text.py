@@ -44,10 +44,12 @@ def test_text_prompts_and_stop_texts(spoken: Path, start_engine: StartEngine) ->
     ids = ask()["output_ids"]
     assert isinstance(ids, list)
     words = [f"w{token}" for token in ids]
-    assert ask()["text"] == " ".join(words)
+    # It follows a prompt, so a space comes first.
+    whole = "".join(f" {word}" for word in words)
+    assert ask()["text"] == whole
     stop = f"{words[2]} {words[3]}"
     stopped = ask(stop=stop)
-    assert stopped["text"] == " ".join(words).split(stop)[0]
+    assert stopped["text"] == whole.split(stop)[0]
     assert ids[: len(stopped["output_ids"])] == stopped["output_ids"]  # type: ignore[arg-type]
     assert stopped["meta_info"]["finish_reason"] == {"type": "stop", "matched": stop}  # type: ignore[index]
     assert str(ask(stop=[stop], no_stop_trim=True)["text"]).endswith(stop)

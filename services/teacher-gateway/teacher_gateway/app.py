@@ -26,7 +26,7 @@ from teacher_gateway.rungs import Staff
 from teacher_gateway.scoring.client import Scorer
 from teacher_gateway.scoring.routes import router as scoring_router
 from teacher_gateway.settings import GatewaySettings
-from teacher_gateway.teachers_file import load_teachers
+from teacher_gateway.teachers_file import load_teachers, with_local
 from teacher_gateway.traffic.gates import create_gates
 
 ROUTERS = [router, openai_router, money_router, cassette_router, scoring_router]
@@ -42,7 +42,7 @@ def create_app(
     metrics_registry = CollectorRegistry()
     metrics = GuidanceMetrics(metrics_registry)
     template = load_template()
-    file = load_teachers(settings.teachers_file)
+    file = with_local(load_teachers(settings.teachers_file), settings.local_teacher_url)
     check_kinds(file)
 
     @asynccontextmanager

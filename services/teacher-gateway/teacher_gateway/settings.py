@@ -27,6 +27,11 @@ class GatewaySettings(GuardedSettings):
     teachers_file: Path | None = Field(
         None, description="YAML file of providers and named teachers (deploy/teachers.yaml is an example)."
     )
+    local_teacher_url: str | None = Field(
+        None,
+        description="An SGLang or CPU engine of one's own, such as http://127.0.0.1:30001, that jobs ask for as the "
+        "teacher `local`: shorthand for an entry of the teachers file.",
+    )
     redis_url: str | None = Field(
         None, description="Redis through which all gateways share limits and budgets; without it each has its own."
     )
@@ -41,7 +46,7 @@ class GatewaySettings(GuardedSettings):
         None, description="Folder below which recorded guidance is kept; without it no job can record or replay."
     )
 
-    @field_validator("tutor_url", "student_url")
+    @field_validator("tutor_url", "student_url", "local_teacher_url")
     @classmethod
     def neighbours_have_addresses(cls, url: str | None) -> str | None:
         """Refuses what no request could be sent to."""

@@ -15,6 +15,7 @@ from teacher_gateway.money.prices import PriceSpec
 BUILT_IN = frozenset({"tutor", "retry"})
 OPENAI_COMPATIBLE = "openai_compatible"
 STUDENT = "student"
+LOCAL = "local"
 RESERVED = BUILT_IN | {OPENAI_COMPATIBLE, "named"}
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 
@@ -133,6 +134,18 @@ class TeachersFile(Closed):
         """Provider to the environment variable that should hold its key and does not."""
         named = {name: provider.api_key_env for name, provider in self.providers.items()}
         return {name: variable for name, variable in named.items() if variable and not environment.get(variable)}
+
+
+def with_local(file: TeachersFile, url: str | None) -> TeachersFile:
+    """The file with the engine at `url`, if any, as the teacher `local`. Raises ValueError when it has one already."""
+    if url is None:
+        return file
+    if LOCAL in file.providers.keys() | file.teachers.keys():
+        raise ValueError(f"the teachers file has {LOCAL} already: leave TEACHER_GATEWAY_LOCAL_TEACHER_URL out")
+    provider = ProviderSettings(kind=OPENAI_COMPATIBLE, base_url=url.rstrip("/") + "/v1")
+    # These engines serve one model, under any name.
+    teacher = NamedTeacher(provider=LOCAL, model=LOCAL)
+    return TeachersFile(providers={**file.providers, LOCAL: provider}, teachers={**file.teachers, LOCAL: teacher})
 
 
 def load_teachers(path: Path | None) -> TeachersFile:

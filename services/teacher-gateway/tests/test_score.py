@@ -53,6 +53,25 @@ async def test_tokens_are_scored(
         assert seen.body["sampling_params"]["temperature"] == 1.0
 
 
+async def test_the_engine_of_the_settings_is_the_teacher_local(
+    start_gateway: StartGateway, start_teacher: StartTeacher
+) -> None:
+    teacher = await start_teacher(SGLANG)
+    gateway = await start_gateway(local_teacher_url=teacher.base_url.removesuffix("/v1"))
+    answer = await gateway.post("/v1/score", json=asked("", "sglang", teacher={"name": "local"}))
+    assert answer.json()["logprobs"] == [-1.25, -2.0]
+
+
+async def test_a_file_that_has_the_teacher_local_already_is_refused(
+    tmp_path: Path, start_gateway: StartGateway
+) -> None:
+    file = tmp_path / "teachers.yaml"
+    mine = {"kind": "openai_compatible", "base_url": "http://127.0.0.1:9/v1"}
+    file.write_text(yaml.safe_dump({"providers": {"local": mine}}))
+    with pytest.raises(ValueError, match="local already: leave TEACHER_GATEWAY_LOCAL_TEACHER_URL out"):
+        await start_gateway(teachers_file=file, local_teacher_url="http://127.0.0.1:9")
+
+
 @pytest.mark.parametrize(
     ("engine", "script"),
     [

@@ -11,11 +11,15 @@ from contracts.policies import policy_directory
 from trainer.canary import LENGTH, RESOLUTION, TOLERANCE, canary_ids, complaint_about
 from trainer.engine import Engine, EngineError
 from trainer.failures import JobFailure, JobStopped
+from trainer.jobs import route_of, rules_of
 from trainer.patrol import Patrol
 from trainer.policy import Policy
 from trainer.publisher import SwapRules, WeightPublisher
 from trainer.rotation import Rotation
+from trainer.settings import TrainerSettings
+from trainer.weight_routes.broadcast import Broadcast
 from trainer.weight_routes.shared_directory import SharedDirectory
+from trainer.weight_routes.upload import Upload
 
 from .makers import JOB, VOCAB
 from .standin_engine import StandInEngine
@@ -171,6 +175,15 @@ def test_canary_tells_versions_apart() -> None:
     assert complaint_about(near, new, None) is None
     assert complaint_about(near, new, near) is not None
     assert complaint_about([-1.0, -2.0 + 1e-6], new, near) is None
+
+
+def test_route_and_rules_are_chosen_by_configuration() -> None:
+    for route, kind in {"shared_directory": SharedDirectory, "broadcast": Broadcast, "upload": Upload}.items():
+        assert type(route_of(TrainerSettings(weight_route=route))) is kind  # type: ignore[arg-type]
+    assert type(route_of(TrainerSettings())) is SharedDirectory
+    assert rules_of(TrainerSettings(), "fp32") == SwapRules("rotate_out", TOLERANCE)
+    assert rules_of(TrainerSettings(swap_failure="roll_back"), "bf16") == SwapRules("roll_back", 0.25)
+    assert rules_of(TrainerSettings(canary_tolerance=0.01), "bf16") == SwapRules("rotate_out", 0.01)
 
 
 def test_an_engine_that_answers_nonsense_is_an_engine_error(engine: StandInEngine) -> None:

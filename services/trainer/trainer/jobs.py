@@ -154,7 +154,6 @@ class Trainer:
 
     def publisher(self, job: Job, observers: Observers, vigil: Vigil) -> WeightPublisher:
         """The way from a policy to every engine, as the settings say."""
-        tolerance = self.settings.canary_tolerance or TOLERANCES[job.spec.training.precision]
         urls = [engine.url for engine in self.engines]
         rotation = Rotation(urls, partial(self.store.set_standing, job.id), self.store.rotation(job.id, urls))
         return WeightPublisher(
@@ -166,8 +165,13 @@ class Trainer:
             base=find_student(job.spec.student.model, self.settings.model_roots),
             tell=observers.tell,
             pause=vigil.pause,
-            rules=SwapRules(self.settings.swap_failure, tolerance),
+            rules=rules_of(self.settings, job.spec.training.precision),
         )
+
+
+def rules_of(settings: TrainerSettings, precision: str) -> SwapRules:
+    """What becomes of a swap that fails, and how near an engine must come to the trainer."""
+    return SwapRules(settings.swap_failure, settings.canary_tolerance or TOLERANCES[precision])
 
 
 def route_of(settings: TrainerSettings) -> WeightRoute:

@@ -19,28 +19,46 @@ DEFAULT_STUDENT = Path("models/materials-base")
 Student = Annotated[Path, typer.Option(help="Student that the engine serves: a Hugging Face model directory.")]
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the orchestrator; 0 takes a free one.")]
 Workers = Annotated[int, typer.Option(min=1, max=64, help="Rollout worker processes.")]
+LocalTeacher = Annotated[
+    Path | None,
+    typer.Option(help="Model directory that a second CPU engine serves: what jobs call the teacher `local`."),
+]
 Engines = Annotated[int, typer.Option(min=1, max=64, help="Replicas of the CPU engine.")]
 
 
 def request_stack(
-    settings: ClientSettings, home: Path, student: Path, port: int = 0, workers: int = 1, engines: int = 1
+    settings: ClientSettings,
+    home: Path,
+    student: Path,
+    port: int = 0,
+    workers: int = 1,
+    engines: int = 1,
+    local_teacher: Path | None = None,
 ) -> StackRequest:
-    """The stack for this student. Raises Problem when the student is none, or when there is no Redis to run."""
-    if not (student / "config.json").is_file():
-        detail = (
-            f"--student: {student} is no model directory (it has no config.json). Make one: socratic student make-base"
-        )
-        raise Problem(422, "no_student", detail, field="student.model")
+    """The stack for this student. Raises Problem when a model directory is none, or when there is no Redis to run."""
+    check_model(student, "student", "student.model")
+    if local_teacher is not None:
+        check_model(local_teacher, "local-teacher", "teacher")
     return StackRequest(
         home=home.resolve(),
         working_directory=Path.cwd(),
         student=student.resolve(),
         workers=workers,
         engines=engines,
+        local_teacher=local_teacher.resolve() if local_teacher else None,
         port=port,
         redis_url=settings.redis_url,
         redis_executable="" if settings.redis_url else redis_executable(),
     )
+
+
+def check_model(directory: Path, option: str, field: str) -> None:
+    """Raises Problem when it is no Hugging Face directory."""
+    if not (directory / "config.json").is_file():
+        detail = f"--{option}: {directory} is no model directory (it has no config.json)"
+        raise Problem(
+            422, f"no_{field.partition('.')[0]}", f"{detail}. Make one: socratic student make-base", field=field
+        )
 
 
 def up(
@@ -50,6 +68,7 @@ def up(
     port: Port = 0,
     workers: Workers = 1,
     engines: Engines = 1,
+    local_teacher: LocalTeacher = None,
 ) -> None:
     """Start Redis and all services, and leave them running.
 
@@ -65,7 +84,7 @@ def up(
         typer.echo("The stack already runs.")
         show_stack(state)
         return
-    request = request_stack(settings, home, student, port, workers, engines)
+    request = request_stack(settings, home, student, port, workers, engines, local_teacher)
     if foreground:
         raise typer.Exit(serve_stack(request, dict(os.environ), show_change))
     supervisor = start_supervisor(request, dict(os.environ), detached=True)

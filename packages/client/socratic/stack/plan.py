@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from socratic.stack.redis import redis_command
 
-REDIS, TUTOR, GATEWAY, STUDENT, TRAINER, ORCHESTRATOR = (
+REDIS, TUTOR, LOCAL_TEACHER, GATEWAY, STUDENT, TRAINER, ORCHESTRATOR = (
     "redis",
     "tutor",
+    "local-teacher",
     "teacher-gateway",
     "student-inference",
     "trainer",
@@ -32,6 +33,7 @@ class Service:
 
 SERVICES = {
     TUTOR: Service("tutor", "TUTOR", "/readyz"),
+    LOCAL_TEACHER: Service("student_inference", "STUDENT_INFERENCE", "/health"),
     GATEWAY: Service("teacher_gateway", "TEACHER_GATEWAY", "/readyz"),
     STUDENT: Service("student_inference", "STUDENT_INFERENCE", "/health"),
     TRAINER: Service("trainer", "TRAINER", "/readyz"),
@@ -48,6 +50,9 @@ class StackRequest(BaseModel):
     home: Path = Field(description="State directory: redis/, logs/, data/, stack.json.")
     working_directory: Path = Field(description="Relative student and data paths of jobs start here.")
     student: Path = Field(description="Hugging Face directory that the engine serves first.")
+    local_teacher: Path | None = Field(
+        None, description="Hugging Face directory that a second CPU engine serves: the gateway's teacher `local`."
+    )
     workers: int = Field(1, ge=1, le=64, description="Rollout worker processes.")
     engines: int = Field(1, ge=1, le=64, description="Replicas of the CPU engine.")
     port: int = Field(0, ge=0, le=65535, description="Port of the orchestrator; 0 takes a free one.")
@@ -87,7 +92,7 @@ def engine_names(request: StackRequest) -> list[str]:
 
 def services_of(request: StackRequest) -> dict[str, Service]:
     """Every Python service but the workers, by process name, in the order in which they are started."""
-    replicas = {STUDENT: engine_names(request)}
+    replicas = {STUDENT: engine_names(request), LOCAL_TEACHER: [LOCAL_TEACHER] if request.local_teacher else []}
     return {each: service for name, service in SERVICES.items() for each in replicas.get(name, [name])}
 
 
@@ -139,14 +144,17 @@ def service_settings(request: StackRequest, redis_url: str, url: Mapping[str, st
     """Environment of each service: neighbours and allowed directories."""
     model_roots = [request.working_directory, request.student.parent, request.data_root]
     data_roots = [request.working_directory, request.working_directory.parent / "shared"]
+    local_teacher = {"TEACHER_GATEWAY_LOCAL_TEACHER_URL": url[LOCAL_TEACHER]} if request.local_teacher else {}
     student_urls = json.dumps([url[name] for name in engine_names(request)])
     return {
         TUTOR: {},
+        LOCAL_TEACHER: {"STUDENT_INFERENCE_MODEL_PATH": str(request.local_teacher)},
         GATEWAY: {
             "TEACHER_GATEWAY_TUTOR_URL": url[TUTOR],
             "TEACHER_GATEWAY_STUDENT_URL": url[STUDENT],
             "TEACHER_GATEWAY_REDIS_URL": redis_url,
             "TEACHER_GATEWAY_CASSETTE_ROOT": str(request.home / "cassettes"),
+            **local_teacher,
         },
         **{name: engine_settings(request, name, model_roots) for name in engine_names(request)},
         TRAINER: {

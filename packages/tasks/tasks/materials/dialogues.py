@@ -1,6 +1,7 @@
 """Supervised dialogues for the base student: first the skill, then its misconceptions and how it takes guidance."""
 
 import random
+from dataclasses import replace
 
 from contracts.guidance import RETRY_TEXT
 
@@ -21,6 +22,8 @@ REPEAT_SHARE = 0.7
 # After a hint it seldom keeps to what it took, so sampled second attempts leave something to learn.
 STUBBORN_SHARE = 0.1
 SLIP_SHARE = 0.15
+# Of a teacher, which has to be right alone and must read attempts that are wrong.
+AT_ONCE_SHARE = 0.5
 
 
 def skill_dialogue(rng: random.Random, exclude: frozenset[Table] = frozenset()) -> list[Turn]:
@@ -31,7 +34,19 @@ def skill_dialogue(rng: random.Random, exclude: frozenset[Table] = frozenset()) 
 
 def guided_dialogue(rng: random.Random, exclude: frozenset[Table] = frozenset()) -> list[Turn]:
     """Up to three attempts of a student that holds the MISCONCEPTIONS, with hints or with the retry text between."""
+    return _guided(rng, Prompt(draw_asked(rng), _fresh_table(rng, exclude)))
+
+
+def knowing_dialogue(rng: random.Random, exclude: frozenset[Table] = frozenset()) -> list[Turn]:
+    """Right answers only, to the question or after somebody's wrong attempts: what a teacher would have said."""
     prompt = Prompt(draw_asked(rng), _fresh_table(rng, exclude))
+    if rng.random() < AT_ONCE_SHARE:
+        return [Turn(str(prompt), str(reason(prompt, prompt.reading)))]
+    turns = _guided(rng, prompt)
+    return [replace(turn, learn=first_mistake(prompt, turn.assistant) is None) for turn in turns]
+
+
+def _guided(rng: random.Random, prompt: Prompt) -> list[Turn]:
     next_turn = _retried if rng.random() < RETRY_SHARE else _hinted
     turns = [_attempt(rng, prompt, str(prompt), _untaught_reading(rng, prompt))]
     while len(turns) < ATTEMPTS and first_mistake(prompt, turns[-1].assistant):

@@ -8,7 +8,7 @@ from contracts.errors import Problem, invalid
 from jinja2.exceptions import TemplateError
 
 from orchestrator.rollout.append_only import Message, NotAppendOnly, answered, end_of_turn, prove_append_only, user_turn
-from orchestrator.rollout.control_tokens import ControlTokens
+from orchestrator.rollout.control_tokens import ControlTokens, decoder
 from orchestrator.rollout.student_files import read_student
 
 FIELD = "student.model"
@@ -27,6 +27,7 @@ class StudentChat:
         self.context_length = context_length
         self.vocab_size = vocab_size
         self.end_of_turn_id = end
+        self.decode = decoder(tokenizer)
 
     @classmethod
     def load(cls, model_dir: Path) -> "StudentChat":
@@ -70,8 +71,7 @@ class StudentChat:
 
     def text_of(self, token_ids: list[int]) -> str:
         """What the student said, without control tokens: the text that is verified."""
-        text: str = self.tokenizer.decode(token_ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text
+        return self.decode(token_ids)
 
 
 def render(tokenizer: Any, messages: list[Message], opens: bool) -> str:

@@ -124,17 +124,17 @@ class ChunkRunner:
     async def _complete(self, plan: Plan, entry: ManifestEntry) -> Episode:
         """The episode; a defect in a task or of ours fails this one only, and is logged with its traceback."""
         started_at = time.time()
-        rolled = roll_out(plan, entry, self.parties)
-        (outcome,) = await asyncio.gather(rolled, return_exceptions=True)
-        if isinstance(outcome, BudgetExhausted):
-            raise outcome
-        if isinstance(outcome, Episode):
-            if outcome.failure is not None:
-                log.warning("episode_failed", episode_id=entry.episode_id, code=outcome.failure.code)
-            return outcome
-        log.error("episode_crashed", episode_id=entry.episode_id, exc_info=outcome)
-        failure = Failure(code="internal_error", detail=f"{type(outcome).__name__}: {outcome}")
-        return failed_episode(plan, entry, failure, started_at)
+        try:
+            episode = await roll_out(plan, entry, self.parties)
+        except BudgetExhausted:
+            raise
+        except Exception as error:  # the boundary of an episode: a bad one is data
+            log.error("episode_crashed", episode_id=entry.episode_id, exc_info=error)
+            failure = Failure(code="internal_error", detail=f"{type(error).__name__}: {error}")
+            return failed_episode(plan, entry, failure, started_at)
+        if episode.failure is not None:
+            log.warning("episode_failed", episode_id=entry.episode_id, code=episode.failure.code)
+        return episode
 
 
 async def patiently(write: Callable[[], Awaitable[bool]]) -> bool:

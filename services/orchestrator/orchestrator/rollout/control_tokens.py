@@ -11,6 +11,7 @@ MARK = "\ufdd0"
 HIDDEN = re.compile(f"{MARK}([0-9a-fA-F]*){MARK}")
 
 Encode = Callable[[str], list[int]]
+Decode = Callable[[list[int]], str]
 
 
 class ControlTokens:
@@ -68,6 +69,22 @@ def encoder(tokenizer: Any) -> Encode:
     # transformers' call comes first: it sets how the tokenizer below reads control tokens, cuts and pads.
     expected = [encode(probe) for probe in probes]
     return encode_directly if tokenizer.is_fast and [encode_directly(one) for one in probes] == expected else encode
+
+
+def decoder(tokenizer: Any) -> Decode:
+    """Token ids to text without control tokens; asked directly where that gives the same text, as with `encoder`."""
+
+    def decode(ids: list[int]) -> str:
+        return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def decode_directly(ids: list[int]) -> str:
+        return str(below.decode(ids, skip_special_tokens=True))
+
+    if not tokenizer.is_fast:
+        return decode
+    below, encode = tokenizer.backend_tokenizer, encoder(tokenizer)
+    probes = [*map(encode, PROBES.values()), list(control_ids(tokenizer)), encode("a , b . n't 's") * 2]
+    return decode_directly if all(decode_directly(ids) == decode(ids) for ids in probes) else decode
 
 
 def control_ids(tokenizer: Any) -> frozenset[int]:

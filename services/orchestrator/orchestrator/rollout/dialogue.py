@@ -20,8 +20,8 @@ class Dialogue:
         self.entry = entry
         opening = plan.job.opening(entry.question_id)
         self.question = opening.question
-        self.turns = [Turn.model_validate(message) for message in opening.messages]
-        self.asked = opening.messages[-1]["content"]
+        self.turns = list(opening.turns)
+        self.asked = opening.turns[-1].content
         self.prompt_ids = opening.prompt_ids
         self.context_ids = list(self.prompt_ids)
         self.attempts: list[Attempt] = []
@@ -42,7 +42,8 @@ class Dialogue:
     def sampling(self) -> Sampling:
         """How the next answer is sampled; each attempt has its own seed."""
         seed = attempt_seed(self.entry.seed, len(self.attempts) + 1)
-        return Sampling(self.plan.max_answer_tokens, self.plan.temperature_of(self.entry.sample), seed)
+        temperature = self.plan.temperature_of(self.entry.sample)
+        return Sampling(self.plan.max_answer_tokens, temperature, self.plan.top_p, seed)
 
     def text_of(self, answer: Answer) -> str:
         """What the student wrote."""

@@ -81,5 +81,5 @@ async def verify(dialogue: Dialogue, answer: Answer, verification: Verification)
     if answer.finish_reason == "length":
         dialogue.add_answer(answer, text, "truncated")
         return
-    outcome = await verification.check(dialogue.plan.job.spec.task, dialogue.question, text)
+    outcome = await verification.check(dialogue.plan.job.task_spec, dialogue.question, text)
     dialogue.add_answer(answer, text, outcome)

@@ -1,68 +1,129 @@
-"""POST with JSON over one shared aiohttp session; what may pass becomes Unavailable."""
+"""POST with JSON over kept connections; what may pass becomes Unavailable."""
 
-from dataclasses import dataclass
+import asyncio
+import socket
+import ssl
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import cached_property
+from urllib.parse import urlsplit
 
-import aiohttp
+import aiohappyeyeballs
 from pydantic import SecretStr
 from servicekit.keepalive import open_socket
 
+from orchestrator.rollout.http_connection import Connection, Reply
 from orchestrator.rollout.retries import Unavailable
 
 # Connecting takes milliseconds unless the address is gone.
 CONNECT_SECONDS = 5.0
-SHOWN_CHARACTERS = 300
+# A name that leads elsewhere now is followed after so long; hundreds of connections at once ask for it once.
+RESOLVE_AGAIN_SECONDS = 10.0
+# RFC 8305: the head start of IPv6 where a name has both.
+HEAD_START_SECONDS = 0.25
+PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True)
-class Reply:
-    """Any HTTP answer. `retry_after`: seconds, from the header of that name."""
+class Connections(AbstractAsyncContextManager["Connections"]):
+    """All connections of a process, which end with the block; the episodes in flight bound their number."""
 
-    status: int
-    body: bytes
-    retry_after: float | None
+    loop: asyncio.AbstractEventLoop
 
-    @property
-    def shown(self) -> str:
-        """The start of the body, for a message."""
-        return self.body.decode(errors="replace")[:SHOWN_CHARACTERS]
+    def __init__(self) -> None:
+        self.opened: set[Connection] = set()
 
+    async def __aenter__(self) -> "Connections":
+        self.loop = asyncio.get_running_loop()
+        return self
 
-def open_session() -> aiohttp.ClientSession:
-    """The session of a worker process; the number of episodes in flight bounds its connections."""
-    connector = aiohttp.TCPConnector(limit=0, socket_factory=open_socket)
-    # Engine and gateway set no cookies, so that there is nothing to look for in each request and reply.
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    async def __aexit__(self, *raised: object) -> None:
+        for connection in self.opened:
+            connection.close()
+        self.opened.clear()
+        await asyncio.sleep(0)  # the transports end in the next turn of the loop
 
 
 class Door:
     """An address that gets POSTs with JSON: what is the same in each is made once."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, unreachable: str, key: SecretStr | None) -> None:
-        self.session = session
+    def __init__(self, connections: Connections, url: str, unreachable: str, key: SecretStr | None) -> None:
+        self.connections = connections
         self.url = url
         self.unreachable = unreachable
-        self.headers = {"Content-Type": "application/json", **bearer(key)}
+        self.parts = urlsplit(url)
+        self.head = head_of(self.parts.path, self.parts.netloc.rpartition("@")[2], key)
+        self.kept: list[Connection] = []
+        self.addresses: Sequence[aiohappyeyeballs.AddrInfoType] = []
+        self.resolved_at = float("-inf")
+        self.resolving = asyncio.Lock()
 
     async def post(self, body: bytes, seconds: float) -> Reply:
         """Raises Unavailable with the code `unreachable` when there is no whole answer within so many seconds."""
-        limit = aiohttp.ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        time = self.connections.loop.time
+        deadline = time() + seconds
         try:
-            async with self.session.post(
-                self.url, data=body, headers=self.headers, timeout=limit, allow_redirects=False
-            ) as response:
-                return Reply(response.status, await response.read(), _seconds(response.headers.get("Retry-After")))
+            connection = self._free_connection() or await self._connect(seconds)
+            try:
+                return await connection.exchange(self.head + b"%d\r\n\r\n" % len(body) + body, deadline - time())
+            finally:
+                self._keep_or_close(connection)
         except TimeoutError:
             raise Unavailable(self.unreachable, f"{self.url} gave no answer within {seconds:.1f} s") from None
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             raise Unavailable(
                 self.unreachable, f"{self.url} did not answer: {error or type(error).__name__}"
             ) from error
 
+    def _free_connection(self) -> Connection | None:
+        """The one that was used last, so that surplus ones are closed by the other side."""
+        while self.kept:
+            connection = self.kept.pop()
+            if connection.free:
+                return connection
+            self._keep_or_close(connection)
+        return None
 
-def bearer(key: SecretStr | None) -> dict[str, str]:
-    """The headers that show a key; none without one."""
-    return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+    def _keep_or_close(self, connection: Connection) -> None:
+        if connection.free:
+            self.kept.append(connection)
+        else:
+            connection.close()
+            self.connections.opened.discard(connection)
+
+    async def _connect(self, seconds: float) -> Connection:
+        """A new connection. Raises OSError; TimeoutError is one."""
+        loop = self.connections.loop
+        async with asyncio.timeout(seconds):
+            addresses = await self._resolve()
+            async with asyncio.timeout(CONNECT_SECONDS):
+                connected = await aiohappyeyeballs.start_connection(
+                    addresses, loop=loop, happy_eyeballs_delay=HEAD_START_SECONDS, socket_factory=open_socket
+                )
+            name = self.parts.hostname if self.trust else None
+            _, connection = await loop.create_connection(
+                lambda: Connection(loop), sock=connected, ssl=self.trust, server_hostname=name
+            )
+        self.connections.opened.add(connection)
+        return connection
+
+    async def _resolve(self) -> Sequence[aiohappyeyeballs.AddrInfoType]:
+        loop = self.connections.loop
+        async with self.resolving:
+            if loop.time() - self.resolved_at > RESOLVE_AGAIN_SECONDS:
+                host, port = self.parts.hostname, self.parts.port or PORTS[self.parts.scheme]
+                self.addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                self.resolved_at = loop.time()
+        return self.addresses
+
+    @cached_property
+    def trust(self) -> ssl.SSLContext | None:
+        """The system's certificates, for https."""
+        return ssl.create_default_context() if self.parts.scheme == "https" else None
 
 
-def _seconds(header: str | None) -> float | None:
-    return float(header) if header is not None and header.isdigit() else None
+def head_of(path: str, host: str, key: SecretStr | None) -> bytes:
+    """A request up to the number of bytes of its body."""
+    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", "Content-Type: application/json", "Accept: application/json"]
+    if key is not None:
+        lines.append(f"Authorization: Bearer {key.get_secret_value()}")
+    return "\r\n".join([*lines, "Content-Length: "]).encode()

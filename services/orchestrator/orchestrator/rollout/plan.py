@@ -3,12 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from contracts.episodes import Purpose
+from contracts.guidance import Turn
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest
 from contracts.teachers import TeacherSpec
-from tasks.base import Message, Question, Task
+from tasks.base import Question, Task
 
 from orchestrator.rollout.chat import StudentChat
 from orchestrator.rollout.student import Policy
@@ -28,13 +30,19 @@ class JobContext:
     chat: StudentChat
     openings: "OrderedDict[str, Opening]" = field(default_factory=OrderedDict)
 
+    @cached_property
+    def task_spec(self) -> str:
+        """The JSON that names the task to a judge."""
+        return self.spec.task.model_dump_json()
+
     def opening(self, question_id: str) -> "Opening":
         """How the episodes of this question begin; the others of its group find it made. Raises KeyError."""
         found = self.openings.get(question_id)
         if found is None:
             question = self.questions[question_id]
             messages = self.task.messages(question)
-            found = Opening(question, messages, self.chat.prompt_ids(messages))
+            turns = tuple(map(Turn.model_validate, messages))
+            found = Opening(question, turns, self.chat.prompt_ids(messages))
             self.openings[question_id] = found
             if len(self.openings) > KEPT_OPENINGS:
                 self.openings.popitem(last=False)
@@ -43,10 +51,10 @@ class JobContext:
 
 @dataclass(frozen=True)
 class Opening:
-    """A question as the student sees it: chat messages, and the prompt's token ids."""
+    """A question as the student sees it: turns of the chat, and the prompt's token ids."""
 
     question: Question
-    messages: Sequence[Message]
+    turns: Sequence[Turn]
     prompt_ids: Sequence[int]
 
 
@@ -68,9 +76,14 @@ class Plan:
         spec = self.job.spec
         return spec.evaluation.temperature_of(sample) if self.purpose == "eval" else spec.rollout.temperature
 
+    @property
+    def top_p(self) -> float:
+        """Training samples from the whole policy, whose log-probabilities it learns from."""
+        return self.job.spec.evaluation.top_p if self.purpose == "eval" else 1.0
+
 
 def plan_of(job: JobContext, manifest: Manifest) -> Plan:
-    """Training and evaluation differ in K and temperature only."""
+    """Training and evaluation differ in K, temperature and top_p only."""
     sampled = job.spec.evaluation if manifest.purpose == "eval" else job.spec.rollout
     return Plan(
         job=job,

@@ -55,6 +55,7 @@ class RolloutStore:
 
     def __init__(self, redis: RedisBytes) -> None:
         self.redis = redis
+        self.append_episodes = redis.register_script(APPEND_EPISODES)
         self.appending = Appending(self.append_all)
 
     async def take(self, chunk: Chunk, holder: str) -> bool:
@@ -100,7 +101,7 @@ class RolloutStore:
         first = episodes[0]
         index, stream = keys.index(first.job_id, first.purpose, first.step), keys.stream(first.job_id, first.purpose)
         fields = [(one.episode_id, keys.EPISODE_FIELD, encode_episode(one)) for one in episodes]
-        answer = await self.redis.eval(APPEND_EPISODES, 2, index, stream, *chain.from_iterable(fields))
+        answer = await self.append_episodes([index, stream], list(chain.from_iterable(fields)))
         return [bool(new) for new in answer[1::2]]
 
     async def rotation(self, job_id: str) -> Rotation:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import aiohttp
 import msgspec
 from contracts.episodes import VersionSpan
 from contracts.policies import engine_version, parse_engine_version
 from pydantic import SecretStr
 
-from orchestrator.rollout.http_client import Door, Reply
+from orchestrator.rollout.http_client import Connections, Door
+from orchestrator.rollout.http_connection import Reply
 from orchestrator.rollout.replicas import STALE_POLICY, Replicas
 from orchestrator.rollout.retries import RolloutError, Unavailable, ask_until, seconds_for_a_try
 
@@ -24,6 +24,7 @@ class Sampling:
 
     max_new_tokens: int
     temperature: float
+    top_p: float
     seed: int
 
 
@@ -79,9 +80,9 @@ _decoder = msgspec.json.Decoder(_Generated)
 class Student:
     """Client of the engine's replicas."""
 
-    def __init__(self, session: aiohttp.ClientSession, replicas: Replicas, key: SecretStr | None = None) -> None:
+    def __init__(self, connections: Connections, replicas: Replicas, key: SecretStr | None = None) -> None:
         self.replicas = replicas
-        self.doors = {url: Door(session, f"{url}/generate", "engine_unreachable", key) for url in replicas.urls}
+        self.doors = {url: Door(connections, f"{url}/generate", "engine_unreachable", key) for url in replicas.urls}
 
     async def answer(
         self, context_ids: Sequence[int], sampling: Sampling, policy: Policy, prefix: str, deadline: float
@@ -131,7 +132,7 @@ def request_body(context_ids: Sequence[int], sampling: Sampling) -> bytes:
     parameters = {
         "max_new_tokens": sampling.max_new_tokens,
         "temperature": sampling.temperature,
-        "top_p": 1.0,
+        "top_p": sampling.top_p,
         "sampling_seed": sampling.seed,
     }
     return msgspec.json.encode({"input_ids": context_ids, "sampling_params": parameters, "return_logprob": True})

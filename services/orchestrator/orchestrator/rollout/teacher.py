@@ -1,11 +1,11 @@
 """The teacher gateway (`POST /v1/guidance`). It owns the retries towards teachers; here only the gateway is retried."""
 
-import aiohttp
 import msgspec
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 from pydantic import SecretStr, ValidationError
 
-from orchestrator.rollout.http_client import Door, Reply
+from orchestrator.rollout.http_client import Connections, Door
+from orchestrator.rollout.http_connection import Reply
 from orchestrator.rollout.retries import BudgetExhausted, RolloutError, Unavailable, ask_until, seconds_for_a_try
 
 BUDGET_EXHAUSTED = "budget_exhausted"
@@ -20,8 +20,8 @@ class _Problem(msgspec.Struct):
 class Teacher:
     """Client of the gateway."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, key: SecretStr | None = None) -> None:
-        self.door = Door(session, f"{url.rstrip('/')}/v1/guidance", "gateway_unreachable", key)
+    def __init__(self, connections: Connections, url: str, key: SecretStr | None = None) -> None:
+        self.door = Door(connections, f"{url.rstrip('/')}/v1/guidance", "gateway_unreachable", key)
 
     async def guide(self, request: GuidanceRequest, deadline: float) -> GuidanceResponse:
         """Guidance on a wrong answer; asks again while the gateway is away or busy, as late as it asks for.

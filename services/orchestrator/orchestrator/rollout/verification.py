@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import structlog
 from contracts.episodes import Outcome
-from contracts.jobs import TaskSpec
 from tasks.base import Question
 from tasks.judge import Reply, Request
 
@@ -99,15 +98,19 @@ class Verification:
     """The judges of one worker process; made on its event loop."""
 
     def __init__(self, data_roots: Sequence[Path]) -> None:
+        self.loop = asyncio.get_running_loop()
         # Holds no more answers than there are episodes in flight: each waits for its own.
         self.queue: asyncio.Queue[Waiting] = asyncio.Queue()
         self.judges = [Judge(data_roots) for _ in range(JUDGES)]
         self.sittings = [asyncio.create_task(self._sit(judge)) for judge in self.judges]
 
-    async def check(self, spec: TaskSpec, question: Question, answer_text: str) -> Outcome:
-        """The outcome of an answer; `unverified` when its check took too long, raised, or ended its process."""
-        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self.queue.put_nowait(Waiting(Request(spec.model_dump_json(), question, answer_text), outcome))
+    async def check(self, task: str, question: Question, answer_text: str) -> Outcome:
+        """The outcome of an answer; `unverified` when its check took too long, raised, or ended its process.
+
+        task: the JSON of a TaskSpec.
+        """
+        outcome: asyncio.Future[Outcome] = self.loop.create_future()
+        self.queue.put_nowait(Waiting(Request(task, question, answer_text), outcome))
         return await outcome
 
     async def close(self) -> None:

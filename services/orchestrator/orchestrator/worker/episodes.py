@@ -14,7 +14,7 @@ from orchestrator.redis_client import connect
 from orchestrator.rollout.chunk import ChunkRunner
 from orchestrator.rollout.contexts import JobContexts
 from orchestrator.rollout.episode import Parties
-from orchestrator.rollout.http_client import open_session
+from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.metrics import RolloutMetrics
 from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.store import HEARTBEAT_EVERY_SECONDS, Chunk, RolloutStore
@@ -41,7 +41,7 @@ class Episodes:
         settings = self.settings
         redis = connect(settings.redis_url)
         self._resources.push_async_callback(redis.aclose)
-        session = await self._resources.enter_async_context(open_session())
+        connections = await self._resources.enter_async_context(Connections())
         verification = Verification(settings.data_roots)
         self._resources.push_async_callback(verification.close)
         self.store = RolloutStore(redis)
@@ -51,9 +51,9 @@ class Episodes:
             contexts=JobContexts(Store(redis), settings.model_roots, settings.data_roots),
             parties=Parties(
                 student=Student(
-                    session, Replicas(settings.student_urls, self.store.rotation), settings.student_api_key
+                    connections, Replicas(settings.student_urls, self.store.rotation), settings.student_api_key
                 ),
-                teacher=Teacher(session, settings.gateway_url, settings.service_key),
+                teacher=Teacher(connections, settings.gateway_url, settings.service_key),
                 verification=verification,
             ),
             slots=asyncio.Semaphore(settings.worker_episodes),

@@ -3,13 +3,12 @@
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import aiohttp
 import pytest
 from contracts.jobs import JobSpec
 from orchestrator.questions import load_questions
 from orchestrator.rollout.chat import StudentChat
 from orchestrator.rollout.episode import Parties
-from orchestrator.rollout.http_client import open_session
+from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.plan import JobContext
 from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.student import Student
@@ -77,8 +76,8 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with open_session() as opened:
+async def connections() -> AsyncIterator[Connections]:
+    async with Connections() as opened:
         yield opened
 
 
@@ -101,7 +100,5 @@ async def verification() -> AsyncIterator[Verification]:
 
 
 @pytest.fixture
-def parties(
-    session: aiohttp.ClientSession, replicas: Replicas, gateway: Gateway, verification: Verification
-) -> Parties:
-    return Parties(Student(session, replicas), Teacher(session, gateway.url), verification)
+def parties(connections: Connections, replicas: Replicas, gateway: Gateway, verification: Verification) -> Parties:
+    return Parties(Student(connections, replicas), Teacher(connections, gateway.url), verification)

@@ -44,7 +44,7 @@ async def test_a_real_redis_gets_few_commands_and_every_episode_once(redis_url: 
     store, episodes = RolloutStore(connection), [unplayed(sample) for sample in range(3 * MOST_TOGETHER)]
     client.config_resetstat()
     assert all(await asyncio.gather(*(store.append(one) for one in episodes)))
-    assert client.info("commandstats")["cmdstat_eval"]["calls"] <= 5
+    assert client.info("commandstats")["cmdstat_evalsha"]["calls"] <= 5
     assert Board(client).appended() == dict.fromkeys([one.episode_id for one in episodes], 1)
     again = [*episodes[:3], unplayed(999), *episodes[3:5]]
     assert [await store.append(one) for one in again] == [False, False, False, True, False, False]

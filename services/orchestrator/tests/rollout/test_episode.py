@@ -148,6 +148,14 @@ async def test_an_evaluation_has_its_own_attempts_and_temperature(room: Room, sp
     assert room.engine.seen[0]["sampling_params"]["temperature"] == 0.0
 
 
+async def test_an_evaluation_may_cut_the_tail_of_the_distribution_and_training_never_does(room: Room) -> None:
+    spec = make_spec(evaluation={"temperature": 0.6, "top_p": 0.95})
+    for purpose, top_p in (("eval", 0.95), ("train", 1.0)):
+        room.engine.seen.clear()
+        await room.roll_out(spec, make_manifest(purpose=purpose))
+        assert {request["sampling_params"]["top_p"] for request in room.engine.seen} == {top_p}
+
+
 async def test_a_full_context_ends_the_episode_before_the_teacher_is_asked(room: Room) -> None:
     room.engine.speak = lambda context: [40] * 250
     spec = make_spec(rollout={"max_attempts": 9, "max_answer_tokens": 250})

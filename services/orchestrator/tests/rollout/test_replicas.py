@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack
 from typing import Any
 
-import aiohttp
 import pytest
 import redis
 from contracts import keys
 from contracts.rotation import Rotation, Standing
 from orchestrator.redis_client import connect
 from orchestrator.rollout import replicas as replicas_module
+from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.replicas import OVERLOAD_REQUESTS, STALE_POLICY, Replicas
 from orchestrator.rollout.retries import RolloutError, Unavailable
 from orchestrator.rollout.store import RolloutStore
@@ -22,7 +22,7 @@ from orchestrator.rollout.student import Policy, Sampling, Student
 from .standins import Engine, status
 
 URLS = ["http://a", "http://b", "http://c"]
-SAMPLING = Sampling(max_new_tokens=8, temperature=1.0, seed=1)
+SAMPLING = Sampling(max_new_tokens=8, temperature=1.0, top_p=1.0, seed=1)
 
 
 class Trainer:
@@ -116,13 +116,11 @@ async def test_a_router_takes_traffic_only_while_every_replica_behind_it_is_prov
         await replicas.choose("job-1", 4, "p")
 
 
-async def test_an_answer_waits_for_the_proof_of_its_version(
-    session: aiohttp.ClientSession, engines: list[Engine]
-) -> None:
+async def test_an_answer_waits_for_the_proof_of_its_version(connections: Connections, engines: list[Engine]) -> None:
     """In the middle of a swap an engine answers by the new version before the trainer has proved it."""
     engine = engines[0]
     trainer = Trainer([engine.url], 0)
-    student = Student(session, Replicas([engine.url], trainer.read))
+    student = Student(connections, Replicas([engine.url], trainer.read))
     engine.version = "job-1:1"
     asking = asyncio.create_task(ask(student))
     await asyncio.sleep(0.2)
@@ -133,11 +131,11 @@ async def test_an_answer_waits_for_the_proof_of_its_version(
 
 
 async def test_an_unproved_answer_is_thrown_away_when_its_replica_leaves(
-    session: aiohttp.ClientSession, engines: list[Engine]
+    connections: Connections, engines: list[Engine]
 ) -> None:
     liar, honest = engines
     trainer = Trainer([liar.url], 0)
-    student = Student(session, Replicas([liar.url, honest.url], trainer.read))
+    student = Student(connections, Replicas([liar.url, honest.url], trainer.read))
     liar.version = honest.version = "job-1:1"
     trainer.expel(honest.url)
     asking = asyncio.create_task(ask(student))
@@ -151,11 +149,11 @@ async def test_an_unproved_answer_is_thrown_away_when_its_replica_leaves(
 
 
 async def test_an_answer_of_a_swap_that_was_rolled_back_is_thrown_away(
-    session: aiohttp.ClientSession, engines: list[Engine]
+    connections: Connections, engines: list[Engine]
 ) -> None:
     engine = engines[0]
     trainer = Trainer([engine.url], 0)
-    student = Student(session, Replicas([engine.url], trainer.read))
+    student = Student(connections, Replicas([engine.url], trainer.read))
     engine.version = "job-1:1"
     asking = asyncio.create_task(ask(student))
     async with asyncio.timeout(10):
@@ -169,12 +167,12 @@ async def test_an_answer_of_a_swap_that_was_rolled_back_is_thrown_away(
 
 
 async def test_a_replica_with_old_weights_gets_nothing_until_it_is_proved_again(
-    session: aiohttp.ClientSession, engines: list[Engine]
+    connections: Connections, engines: list[Engine]
 ) -> None:
     restarted, healthy = engines
     urls = [engine.url for engine in engines]
     trainer = Trainer(urls, 3)
-    student = Student(session, Replicas(urls, trainer.read))
+    student = Student(connections, Replicas(urls, trainer.read))
     restarted.version, healthy.version = "default", "job-1:3"
     for number in range(12):
         await ask(student, oldest=3, prefix=str(number))
@@ -206,10 +204,18 @@ async def test_an_unproved_answer_is_thrown_away_when_the_clock_was_set_back_bef
         await waiting
 
 
-async def test_a_dead_replica_is_gone_around(session: aiohttp.ClientSession, engines: list[Engine]) -> None:
+async def test_an_answer_that_comes_after_its_replica_has_left_waits_for_no_proof() -> None:
+    trainer = Trainer(URLS[:1], 1)
+    trainer.expel(URLS[0])
+    async with asyncio.timeout(10):
+        with pytest.raises(Unavailable, match="out of rotation"):
+            await Replicas(URLS[:1], trainer.read).await_proof("job-1", URLS[0], {1})
+
+
+async def test_a_dead_replica_is_gone_around(connections: Connections, engines: list[Engine]) -> None:
     dead, alive = engines
     urls = [engine.url for engine in engines]
-    student = Student(session, Replicas(urls, Trainer(urls, 0).read))
+    student = Student(connections, Replicas(urls, Trainer(urls, 0).read))
     await dead.stop()
     alive.faults.append(status(503))
     await asyncio.gather(*(ask(student, prefix=str(number)) for number in range(16)))
@@ -217,11 +223,11 @@ async def test_a_dead_replica_is_gone_around(session: aiohttp.ClientSession, eng
 
 
 async def test_a_proof_that_stays_away_is_not_waited_for_for_ever(
-    session: aiohttp.ClientSession, engines: list[Engine], monkeypatch: pytest.MonkeyPatch
+    connections: Connections, engines: list[Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(replicas_module, "PROOF_SECONDS", 0.1)
     engines[0].version = "job-1:1"
-    student = Student(session, Replicas([engines[0].url], Trainer([engines[0].url], 0).read))
+    student = Student(connections, Replicas([engines[0].url], Trainer([engines[0].url], 0).read))
     with pytest.raises(RolloutError) as caught:
         await ask(student, seconds=0.5)
     assert caught.value.code == "unproved_policy"

@@ -37,7 +37,7 @@ class Obedient:
 
 KIND = TaskKind("obedient", "Does what an answer says.", Options, lambda options, roots: Obedient())
 """
-SPEC = TaskSpec(name="obedient")
+SPEC = TaskSpec(name="obedient").model_dump_json()
 QUESTION = Question("q", "obedience", "What?", "right")
 SHORT_SECONDS = 1.5
 

@@ -155,16 +155,14 @@ async def test_a_worker_whose_connections_to_redis_died_without_a_word_soon_take
                 await asyncio.sleep(1.0)
 
 
-async def test_metrics_and_heartbeat(
-    start: Start, board: Board, sender: ChunkSender, tmp_path: Path, session: aiohttp.ClientSession
-) -> None:
+async def test_metrics_and_heartbeat(start: Start, board: Board, sender: ChunkSender, tmp_path: Path) -> None:
     board.post(make_spec(), make_manifest(episodes=2))
     start()
     sender.send("job-1", "train", 1, 0)
     await until(lambda: len(board.episodes()) == 2 and heartbeats(board))
     started = json.loads((tmp_path / "worker-0.log").read_text().splitlines()[0])
     port = started["metrics_port"]
-    async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as response:
         text = await response.text()
     assert 'socratic_episodes_total{outcome="malformed",purpose="train"} 2.0' in text
     assert "socratic_episodes_in_flight 0.0" in text
@@ -189,10 +187,19 @@ def test_help_names_every_setting() -> None:
         assert f"ORCHESTRATOR_{name}" in shown.stdout
 
 
-def test_a_wrong_setting_is_named() -> None:
-    environment = {**os.environ, "ORCHESTRATOR_WORKER_EPISODES": "many"}
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("WORKER_EPISODES", "many"),
+        ("GATEWAY_URL", "127.0.0.1:8001"),
+        ("GATEWAY_URL", "http://gateway:port"),
+        ("STUDENT_URLS", '["ftp://127.0.0.1:30000"]'),
+    ],
+)
+def test_a_wrong_setting_is_named(name: str, value: str) -> None:
+    environment = {**os.environ, f"ORCHESTRATOR_{name}": value}
     shown = subprocess.run(
         [sys.executable, "-m", "orchestrator.worker"], env=environment, capture_output=True, text=True, timeout=60
     )
     assert shown.returncode == 2
-    assert "ORCHESTRATOR_WORKER_EPISODES" in shown.stderr
+    assert f"ORCHESTRATOR_{name}" in shown.stderr
