@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,14 @@ def test_a_cache_that_the_memory_cannot_hold_is_refused_at_the_start(
     advised = int(str(error.value).rsplit(" ", 1)[1])
     assert advised == pytest.approx(most, rel=0.001)
     assert blocks_of(settings(student, dtype=dtype, max_total_tokens=advised), config) > 0
+
+
+def test_a_model_that_the_memory_cannot_hold_twice_is_refused(student: Path) -> None:
+    """One set is served while the next is read: embeddings of 32 channels that fill the memory, or half of it."""
+    config, vocab_size = read_config(student), machine_bytes() // (2 * 32 * 4)
+    assert blocks_of(settings(student), replace(config, vocab_size=vocab_size // 2)) > 0
+    with pytest.raises(ModelError, match=r"two sets of weights.* choose at most 0"):
+        blocks_of(settings(student), replace(config, vocab_size=vocab_size))
 
 
 def test_a_context_beyond_the_models_own_is_refused(student: Path) -> None:
