@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import threading
@@ -168,10 +169,14 @@ def test_a_refused_update_leaves_the_old_weights(server: Server, student: Path, 
     before = server.generate(input_ids=PROMPT, sampling_params=greedy())
     outside = make_student(tmp_path / "outside", "qwen3", seed=3)
     wrong = make_student(student.parent / "wrong", "qwen2", seed=3)
-    for path in (outside, wrong, student / "nowhere", student.parent / ".." / outside.name, "\0"):
+    beside, link = student.parent / os.path.relpath(outside, student.parent), student.parent / "link"
+    link.symlink_to(outside)
+    elsewhere = dict.fromkeys((outside, beside, link), "outside the allowed roots")
+    refused = {**elsewhere, wrong: "differs from the served", student / "nowhere": "not a directory", "\0": "NUL"}
+    for path, message in refused.items():
         answer = update(server, path, weight_version="9")
         assert (answer.status_code, answer.json()["success"]) == (400, False)
-        assert answer.json()["message"]
+        assert message in answer.json()["message"]
     assert update(server, student, load_format="dummy").status_code == 400
     assert server.http.get("/model_info").json()["weight_version"] == "default"
     assert server.generate(input_ids=PROMPT, sampling_params=greedy())["output_ids"] == before["output_ids"]
