@@ -31,6 +31,7 @@ STOPPED_SECONDS = 4.0  # beyond the controller's lease of 3 s
 STOPPED_WORKER_SECONDS = 7.0  # beyond a chunk's lease of 6 s
 TAKE_OVER_SECONDS = 20.0
 FILL_BYTES = 2**20
+STRUCK_SECONDS = 30.0  # the quietest link is used once a step
 ASKED_LINKS = ("orchestrator-gateway", "orchestrator-engine")
 TRIAL_SECONDS = 10.0
 UNAVAILABLE = 503
@@ -112,14 +113,19 @@ def signal_to(system: System, name: str, number: signal.Signals) -> int:
 
 @contextmanager
 def link(target: Target, name: str, mode: Mode) -> Iterator[None]:
-    """The network between two processes. What only a user's question sends over it, a user asks meanwhile."""
+    """The network between two processes, until something was on its way there.
+
+    What only a user's question sends over it, a user asks meanwhile.
+    """
     proxy = target.system.links[name]
+    struck = proxy.struck[mode]
     proxy.set_mode(mode)
     try:
         ends = time.monotonic() + HELD_SECONDS[mode]
         if name in ASKED_LINKS:
             target.ask()
         time.sleep(max(0.0, ends - time.monotonic()))
+        until(lambda: proxy.struck[mode] > struck, STRUCK_SECONDS)
         yield
     finally:
         proxy.set_mode("pass")

@@ -12,8 +12,7 @@ from socratic.client import Client
 
 from .audit import Audit, audit
 from .campaign import EPISODE_SECONDS, RECOVERY_SECONDS, STEPS, Campaign, Injection
-from .injections import LOST_RECORD, MODES, STOPPED_WORKER_SECONDS, all_faults
-from .proxy import Mode
+from .injections import LOST_RECORD, STOPPED_WORKER_SECONDS, all_faults
 from .replay import unbroken_weights
 from .system import System, faulty_system
 from .table import table
@@ -83,7 +82,6 @@ def test_nothing_is_lost_or_doubled(
         sys.stdout.write(table(campaign.outcomes, audits) + "\n")
     assert unequal == []
     assert complaints == []
-    assert [name for name, mode in links_of(campaign) if not system.links[name].struck[mode]] == []
     assert [found.lost + found.doubled for found in audits.values() if found.lost or found.doubled] == []
     # An episode's deadline; a worker that was stopped is that much later.
     assert longest <= EPISODE_SECONDS + STOPPED_WORKER_SECONDS
@@ -98,11 +96,6 @@ def complaints_of(campaign: Campaign) -> list[str]:
     with campaign.system.redis() as store:
         found = [(watcher.job_id, watcher.complaint(store, lost[watcher.job_id])) for watcher in campaign.watchers]
     return [f"{job_id}: {complaint}" for job_id, complaint in found if complaint is not None]
-
-
-def links_of(campaign: Campaign) -> set[tuple[str, Mode]]:
-    """The links that were broken, and how: something must have been on its way there."""
-    return {(one.where, MODES[one.kind]) for one in campaign.outcomes if one.kind in MODES}
 
 
 def settle(campaign: Campaign, home: Path, redis_url: str) -> tuple[dict[str, Audit], list[str]]:
