@@ -5,6 +5,7 @@ from typing import Any
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from servicekit.redis_connection import UvloopConnection
 
 # A command takes microseconds; a second without an answer means that the server is gone or frozen.
 REDIS_TIMEOUT_SECONDS = 2.0
@@ -22,6 +23,7 @@ def connect(redis_url: str) -> RedisBytes:
     """A client with bytes in and out (episodes are msgpack)."""
     pool = BlockingConnectionPool.from_url(
         redis_url,
+        connection_class=UvloopConnection,
         max_connections=REDIS_CONNECTIONS,
         timeout=POOL_TIMEOUT_SECONDS,
         socket_timeout=REDIS_TIMEOUT_SECONDS,

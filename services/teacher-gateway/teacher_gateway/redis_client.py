@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from servicekit.redis_connection import UvloopConnection
 
 # A Redis on the same machine answers within a millisecond; a guidance must not wait longer than this for a dead one.
 REDIS_SECONDS = 2.0
@@ -21,6 +22,7 @@ async def open_redis(redis_url: str | None) -> AsyncIterator[Redis | None]:
         return
     pool = BlockingConnectionPool.from_url(
         redis_url,
+        connection_class=UvloopConnection,
         max_connections=REDIS_CONNECTIONS,
         timeout=TURN_SECONDS,
         socket_timeout=REDIS_SECONDS,
