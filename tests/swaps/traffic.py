@@ -70,7 +70,7 @@ class Traffic:
         rng = random.Random(number)
         while not self.stopping.is_set():
             context = [*SHARED_PREFIX, 42 + number % 3, *rng.choices(range(2, 60), k=4)]
-            sampling = Sampling(ANSWER_TOKENS, 1.0, rng.getrandbits(31))
+            sampling = Sampling(ANSWER_TOKENS, 1.0, 1.0, rng.getrandbits(31))
             deadline = asyncio.get_running_loop().time() + ANSWER_SECONDS
             prefix = f"group {number % 3}"
             try:
