@@ -43,7 +43,7 @@ def examples(split: str) -> Iterator[dict[str, Any]]:
 def answer_of(example: dict[str, Any]) -> RightAnswer:
     """What the guard is told about an example."""
     options, letter = example["options"], example["answer"]
-    stem = stem_of(example["question"], options)
+    stem = stem_of(example["question"], tuple(options))
     return RightAnswer(letter, options[letter], options, stem, example["solution"] or "")
 
 

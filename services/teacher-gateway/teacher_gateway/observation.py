@@ -1,5 +1,8 @@
 """Metrics of the gateway. The outcome label is `complete`, `truncated`, `replayed`, or the code of the problem."""
 
+from functools import cache
+from typing import Any
+
 from contracts import metrics
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -34,15 +37,21 @@ class GuidanceMetrics:
         self._spend = Counter(
             metrics.GUIDANCE_SPEND_USD_TOTAL, "Price of the guidance in USD.", ["provider"], registry=registry
         )
+        self._at = cache(child)  # the registry keeps every series anyway
 
     def count(self, provider: str, outcome: str, seconds: float) -> None:
         """One guidance, given or failed."""
-        self._total.labels(provider, outcome).inc()
-        self._seconds.labels(provider, outcome).observe(seconds)
+        self._at(self._total, provider, outcome).inc()
+        self._at(self._seconds, provider, outcome).observe(seconds)
 
     def charge(self, provider: str, rung: str, reply: Reply) -> None:
         """Who gave a guidance, and what it used."""
-        self._rungs.labels(rung).inc()
-        self._tokens.labels(provider, "prompt").inc(reply.prompt_tokens)
-        self._tokens.labels(provider, "completion").inc(reply.completion_tokens)
-        self._spend.labels(provider).inc(reply.price_usd)
+        self._at(self._rungs, rung).inc()
+        self._at(self._tokens, provider, "prompt").inc(reply.prompt_tokens)
+        self._at(self._tokens, provider, "completion").inc(reply.completion_tokens)
+        self._at(self._spend, provider).inc(reply.price_usd)
+
+
+def child(metric: Any, *labels: str) -> Any:
+    """The series with these labels."""
+    return metric.labels(*labels)

@@ -17,7 +17,7 @@ OPTIONS = {"A": "12 km", "B": "15 km", "C": "the town hall", "D": "Jane Austen"}
 
 
 def answer(letter: str = "B", solution: str = "") -> RightAnswer:
-    return RightAnswer(letter, OPTIONS[letter], OPTIONS, stem_of(QUESTION, OPTIONS), solution)
+    return RightAnswer(letter, OPTIONS[letter], OPTIONS, stem_of(QUESTION, tuple(OPTIONS)), solution)
 
 
 @pytest.mark.parametrize(

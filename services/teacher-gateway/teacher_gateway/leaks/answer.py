@@ -2,8 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from contracts.guidance import GuidanceRequest
+
+# Of prompts in flight: the episodes of a group have one.
+QUESTIONS = 512
 
 
 @dataclass(frozen=True)
@@ -37,14 +41,15 @@ def right_answer(request: GuidanceRequest) -> RightAnswer | None:
         letter=letter,
         text=options.get(answer, answer),
         options=options,
-        stem=stem_of(request.question, options),
+        stem=stem_of(request.question, tuple(options)),
         solution=request.reference_solution or "",
     )
 
 
-def stem_of(question: str, options: dict[str, str]) -> str:
+@lru_cache(QUESTIONS)
+def stem_of(question: str, letters: tuple[str, ...]) -> str:
     """What comes before the list of options."""
     starts = [
-        found.start() for letter in options if (found := re.search(rf"(?m)^\(?{re.escape(letter)}[:.)]\s", question))
+        found.start() for letter in letters if (found := re.search(rf"(?m)^\(?{re.escape(letter)}[:.)]\s", question))
     ]
     return question[: min(starts)] if starts else question
