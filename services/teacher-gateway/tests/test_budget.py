@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,10 @@ async def test_a_guidance_is_priced_and_added_up(
     assert found["usd_by_provider"] == {"account": pytest.approx(2 * cost)}
     assert found["usd_by_step"] == {"train/1": pytest.approx(2 * cost)}
     assert found["usd_by_episode"] == {"job-1/train/1/q-7/0": pytest.approx(2 * cost)}
+    metrics = (await gateway.get("/metrics")).text
+    assert 'socratic_guidance_rungs_total{rung="tutoress"} 2.0' in metrics
+    (usd,) = re.findall(r'^socratic_guidance_spend_usd_total\{provider="account"\} (\S+)$', metrics, re.MULTILINE)
+    assert float(usd) == pytest.approx(2 * cost)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ def answer(letter: str = "B", solution: str = "") -> RightAnswer:
         ("The answer is B, not A.", "B", ["letter"]),
         ("Compare A and B again.", "B", []),
         ("Take the second option.", "B", ["letter"]),
+        ("It is the letter after A.", "B", ["letter"]),
         ("Take the last one.", "D", ["letter"]),
         ("A good start is to draw it.", "A", []),
         ("The correct option is A.", "A", ["letter"]),

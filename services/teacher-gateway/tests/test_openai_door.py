@@ -60,6 +60,13 @@ async def test_a_completion(client: openai.AsyncOpenAI) -> None:
     assert completion.model == "gpt-4.1-2025-04-14"
 
 
+async def test_a_completion_that_was_cut_says_so(client: openai.AsyncOpenAI) -> None:
+    completion = await client.chat.completions.create(
+        model="coach", messages=[{"role": "user", "content": "17 + 25?"}], max_tokens=10
+    )
+    assert completion.choices[0].finish_reason == "length"
+
+
 async def test_what_the_teacher_is_sent(
     start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path
 ) -> None:

@@ -65,6 +65,15 @@ def test_the_leak_rate_is_that_of_judged_guidance(leaked: list[bool | None], rat
     assert leak_rate(told) == rate
 
 
+def test_the_leak_rate_stands_in_the_record() -> None:
+    made = episode(random.Random(0), [0, 0, 1], sample=0, step=1)
+    told = [
+        msgspec.structs.replace(one, leaked=leaked) for one, leaked in zip(made.guidances, [True, False], strict=True)
+    ]
+    batch = assemble(1, [msgspec.structs.replace(made, guidances=told)])
+    assert record_of(batch, annotate(batch, SocraticPO()), REPORT).guidance_leak_rate == 0.5
+
+
 def test_times_are_of_the_step() -> None:
     found = measured(
         record([[1], [0]]), opened_at=100.0, published_at=104.0, phase_seconds={"update": 0.5}, memory=Memory(7, 9)
