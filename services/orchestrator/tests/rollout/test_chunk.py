@@ -117,6 +117,21 @@ async def test_an_exhausted_budget_pauses_the_job_and_leaves_the_episodes_to_be_
     assert [episode.failure for episode in board.episodes()] == [None] * 3
 
 
+async def test_an_episode_whose_teacher_is_throttled_waits_and_holds_no_other_up(
+    runner: ChunkRunner, board: Board, gateway: Gateway, spec: JobSpec
+) -> None:
+    board.post(spec, make_manifest(episodes=20))  # more than may be in flight
+    full = Problem(503, "teacher_rate_limited", "The limits of provider local leave no room for 4 s.")
+    gateway.faults.append(status(503, {"Retry-After": "4"}, full.as_dict()))
+    running = asyncio.create_task(runner.run(CHUNK))
+    await until(lambda: len(board.episodes()) == 19)
+    throttled = gateway.seen[0]["episode_id"]
+    assert [asked["episode_id"] for asked in gateway.seen].count(throttled) == 1
+    await running
+    assert board.episodes()[-1].episode_id == throttled
+    assert [episode.failure for episode in board.episodes()] == [None] * 20
+
+
 async def test_hundreds_of_episodes_may_end_at_once(redis_url: str, board: Board) -> None:
     # redis-py's own pool raises "Too many connections" beyond 100 commands at once.
     connection = connect(redis_url)
