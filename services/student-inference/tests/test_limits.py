@@ -11,8 +11,10 @@ from typing import Any
 import httpx2
 import pytest
 import torch
+from starlette.datastructures import Headers
 from student_inference import async_engine, bodies, routes
 from student_inference.app import blocks_of, create_app
+from student_inference.auth import BearerKeys
 from student_inference.config import ModelError, read_config
 from student_inference.intake import Limits, requests_of
 from student_inference.protocol import BadRequest, parse_body
@@ -87,6 +89,23 @@ def test_a_request_that_the_cache_could_never_hold_is_refused(student: Path) -> 
     ask(34)
     with pytest.raises(BadRequest, match="max_total_tokens 64"):
         ask(35)
+
+
+HARMLESS = {
+    *("/generate", "/v1/completions", "/v1/chat/completions", "/v1/models"),
+    *("/model_info", "/get_model_info", "/server_info", "/get_server_info"),
+    *("/health", "/health_generate", "/ready", "/metrics"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate Operation ID")
+def test_every_route_that_changes_the_engine_needs_the_admin_key(student: Path) -> None:
+    """A route that is in neither list is a mistake: SGLang's are named here, and whoever adds one must decide."""
+    paths = set(create_app(settings(student)).openapi()["paths"])
+    keys = BearerKeys(lambda *_: None, "normal", "admin")  # type: ignore[arg-type, return-value]
+    guarded = {path for path in paths if not keys.admits(path, Headers({"Authorization": "Bearer normal"}))}
+    assert len(guarded) == 14
+    assert guarded == paths - HARMLESS
 
 
 def test_the_number_of_threads_is_a_setting(student: Path) -> None:
