@@ -12,7 +12,7 @@ from rollout_stage import Stage, show, stage, stop
 from rollouts import Board
 
 ANSWER_SECONDS, GUIDANCE_SECONDS, AT_ONCE, IN_FLIGHT = 0.4, 0.1, 96, 32
-ANSWERS_OF_AN_EPISODE, EPISODES, GOAL = 2, 768, 0.9
+ANSWERS_OF_AN_EPISODE, EPISODES_A_WORKER, GOAL = 2, 512, 0.9
 LIMIT = AT_ONCE / ANSWER_SECONDS / ANSWERS_OF_AN_EPISODE
 
 
@@ -22,7 +22,8 @@ def measure(running: Stage, workers: int, rounds: int) -> float:
     processes = [running.worker(IN_FLIGHT) for _ in range(workers)]
     try:
         board.roll_out(1, workers * 4 * IN_FLIGHT)  # every worker loads the job
-        return statistics.median(EPISODES / board.roll_out(2 + number, EPISODES) for number in range(rounds))
+        episodes = workers * EPISODES_A_WORKER
+        return statistics.median(episodes / board.roll_out(2 + number, episodes) for number in range(rounds))
     finally:
         stop(*processes)
         board.client.flushdb()
