@@ -130,6 +130,20 @@ def test_an_engine_that_restarted_gets_its_policy_back(
     assert types_of(told) == [PolicyPublished, ReplicaLeft, PolicyRestored]
 
 
+def test_a_replica_that_was_mended_with_a_version_replaced_meanwhile_stays_out(
+    publisher: WeightPublisher, policy: Policy, told: list[Event]
+) -> None:
+    publisher.publish(policy, 0)
+    [replica] = publisher.replicas
+    late = replica.proof
+    publisher.publish(policy, 1)
+    publisher.expel(replica, "it was started again")
+    assert late and publisher.served  # noqa: PT018
+    Patrol(publisher).welcome(replica, late, publisher.served)
+    assert not publisher.rotation.holds(replica.url)
+    assert PolicyRestored not in types_of(told)
+
+
 def test_an_engine_that_stays_away_fails_the_job(
     publisher: WeightPublisher, policy: Policy, engine: StandInEngine
 ) -> None:
