@@ -12,9 +12,12 @@ from trainer.canary import LENGTH, RESOLUTION, TOLERANCE, canary_ids, complaint_
 from trainer.engine import Engine, EngineError
 from trainer.failures import JobFailure, JobStopped
 from trainer.jobs import route_of, rules_of
+from trainer.landing import Landing
 from trainer.patrol import Patrol
 from trainer.policy import Policy
 from trainer.publisher import SwapRules, WeightPublisher
+from trainer.release import Release
+from trainer.replicas import expected_of
 from trainer.rotation import Rotation
 from trainer.settings import TrainerSettings
 from trainer.weight_routes.broadcast import Broadcast
@@ -189,6 +192,34 @@ def test_canary_tells_versions_apart() -> None:
     assert complaint_about(near, new, None) is None
     assert complaint_about(near, new, near) is not None
     assert complaint_about([-1.0, -2.0 + 1e-6], new, near) is None
+
+
+class RottenDisk(SharedDirectory):
+    """The last value of the last file changes after it was written."""
+
+    def prepare(self, engine: Engine, release: Release) -> None:
+        *_, last = release.landing.wait(WAIT_SECONDS)
+        data = bytearray((release.landing.place / last).read_bytes())
+        data[-4:] = bytes.fromhex("00002040")
+        (release.landing.place / last).write_bytes(data)
+        super().prepare(engine, release)
+
+
+def test_where_the_engine_cannot_check_the_files_the_trainer_does(
+    publisher: WeightPublisher, policy: Policy, engine: StandInEngine
+) -> None:
+    """As real SGLang, which has no /prepare_weights."""
+    publisher.route = RottenDisk()
+    with pytest.raises(JobFailure, match="differs from its checksum"):
+        publisher.publish(policy, 0)
+    assert engine.version == "default"
+
+
+def test_a_canary_that_the_trainer_never_computes_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.release.PHASE_SECONDS", 0.05)
+    release = Release(0, "job-1:0", Path("v0"), Landing(Path("v0"), {}), 0, [1, 2], None)
+    with pytest.raises(EngineError, match="did not compute the canary"):
+        expected_of(release)
 
 
 def test_route_and_rules_are_chosen_by_configuration() -> None:
