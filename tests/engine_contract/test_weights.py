@@ -113,18 +113,9 @@ def test_every_request_is_ended_with_the_tokens_so_far(engine: Engine, other_mod
     assert len(engine.generate(input_ids=PROMPT, sampling_params=greedy())["output_ids"]) == 6
 
 
-def test_a_pause_without_a_mode_aborts_and_holds_until_continue(engine: Engine) -> None:
-    engine.post("/pause_generation").raise_for_status()
-    thread, answers = in_background(engine, input_ids=PROMPT, sampling_params=greedy())
-    thread.join(0.5)
-    assert not answers
-    engine.post("/continue_generation").raise_for_status()
-    thread.join(ANSWER_SECONDS)
-    assert answers
-
-
-def test_pause_holds_new_requests_until_continue(engine: Engine) -> None:
-    engine.post("/pause_generation", mode="retract").raise_for_status()
+@pytest.mark.parametrize("mode", [{}, {"mode": "retract"}], ids=["none, which aborts", "retract"])
+def test_pause_holds_new_requests_until_continue(engine: Engine, mode: dict[str, str]) -> None:
+    engine.post("/pause_generation", **mode).raise_for_status()
     thread, answers = in_background(engine, input_ids=PROMPT, sampling_params=greedy())
     thread.join(0.5)
     assert not answers

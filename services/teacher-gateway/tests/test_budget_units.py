@@ -73,12 +73,18 @@ async def test_a_cap_is_kept_to_its_last_unit(
         assert [answer.json()["rung"] for answer in answers] == ["dear"] * (3 - short) + ["retry"] * (1 + short)
 
 
-async def test_both_calls_of_a_hedge_are_paid_for(
+@pytest.fixture
+async def hedged(
     start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str
-) -> None:
+) -> tuple[ScriptedTeacher, httpx2.AsyncClient]:
+    """(teacher, gateway): the first call stalls, and a hedge would be answered."""
     teacher = await start_teacher(STALL, OK)
     file = teachers_file(tmp_path / "t.yaml", teacher.base_url, None, hedge_after_seconds=0.05)
-    gateway = await start_gateway(teachers_file=file, redis_url=redis_url)
+    return teacher, await start_gateway(teachers_file=file, redis_url=redis_url)
+
+
+async def test_both_calls_of_a_hedge_are_paid_for(hedged: tuple[ScriptedTeacher, httpx2.AsyncClient]) -> None:
+    _, gateway = hedged
     answer = await gateway.post("/v1/guidance", json=guidance_request({"name": "dear", "budget": {"requests": 2}}))
     assert answer.json()["price_usd"] == pytest.approx(USED_TOKENS * USD_PER_TOKEN)
     found = (await gateway.get("/v1/budgets/job-1")).json()
@@ -87,12 +93,8 @@ async def test_both_calls_of_a_hedge_are_paid_for(
     assert found["held"]["tokens"] > found["settled"]["tokens"] + MOST_GUIDANCE
 
 
-async def test_a_hedge_that_no_cap_has_room_for_is_not_made(
-    start_gateway: StartGateway, start_teacher: StartTeacher, tmp_path: Path, redis_url: str
-) -> None:
-    teacher = await start_teacher(STALL, OK)
-    file = teachers_file(tmp_path / "t.yaml", teacher.base_url, None, hedge_after_seconds=0.05)
-    gateway = await start_gateway(teachers_file=file, redis_url=redis_url)
+async def test_a_hedge_that_no_cap_has_room_for_is_not_made(hedged: tuple[ScriptedTeacher, httpx2.AsyncClient]) -> None:
+    teacher, gateway = hedged
     spec = {"name": "dear", "budget": {"requests": 1}, "timeout_seconds": 1}
     answer = await gateway.post("/v1/guidance", json=guidance_request(spec))
     assert answer.json()["rung"] == "retry"  # what the ladder has below a teacher that did not answer

@@ -31,11 +31,12 @@ class Service:
     port_setting: str = "PORT"
 
 
+ENGINE = Service("student_inference", "STUDENT_INFERENCE", "/health")
 SERVICES = {
     TUTOR: Service("tutor", "TUTOR", "/readyz"),
-    LOCAL_TEACHER: Service("student_inference", "STUDENT_INFERENCE", "/health"),
+    LOCAL_TEACHER: ENGINE,
     GATEWAY: Service("teacher_gateway", "TEACHER_GATEWAY", "/readyz"),
-    STUDENT: Service("student_inference", "STUDENT_INFERENCE", "/health"),
+    STUDENT: ENGINE,
     TRAINER: Service("trainer", "TRAINER", "/readyz"),
     ORCHESTRATOR: Service("orchestrator", "ORCHESTRATOR", "/readyz"),
 }

@@ -1,4 +1,4 @@
-"""Supervised dialogues for the base student: first the skill, then its misconceptions and how it takes guidance."""
+"""Supervised dialogues: the skill, a base student with misconceptions that takes guidance, and a teacher."""
 
 import random
 from dataclasses import replace
@@ -28,8 +28,7 @@ AT_ONCE_SHARE = 0.5
 
 def skill_dialogue(rng: random.Random, exclude: frozenset[Table] = frozenset()) -> list[Turn]:
     """A plain question and its right answer: copy a column, find its largest or smallest value."""
-    prompt = Prompt(rng.choice(list(PLAIN)), _fresh_table(rng, exclude))
-    return [Turn(str(prompt), str(reason(prompt, prompt.reading)))]
+    return _right_at_once(Prompt(rng.choice(list(PLAIN)), _fresh_table(rng, exclude)))
 
 
 def guided_dialogue(rng: random.Random, exclude: frozenset[Table] = frozenset()) -> list[Turn]:
@@ -41,9 +40,13 @@ def knowing_dialogue(rng: random.Random, exclude: frozenset[Table] = frozenset()
     """Right answers only, to the question or after somebody's wrong attempts: what a teacher would have said."""
     prompt = Prompt(draw_asked(rng), _fresh_table(rng, exclude))
     if rng.random() < AT_ONCE_SHARE:
-        return [Turn(str(prompt), str(reason(prompt, prompt.reading)))]
+        return _right_at_once(prompt)
     turns = _guided(rng, prompt)
     return [replace(turn, learn=first_mistake(prompt, turn.assistant) is None) for turn in turns]
+
+
+def _right_at_once(prompt: Prompt) -> list[Turn]:
+    return [Turn(str(prompt), str(reason(prompt, prompt.reading)))]
 
 
 def _guided(rng: random.Random, prompt: Prompt) -> list[Turn]:
