@@ -15,8 +15,9 @@ PATIENCE_SECONDS = 90.0
 CALLERS = {
     "worker": """
         import asyncio
-        from orchestrator.rollout.http_client import Connections, Door
+        from orchestrator.rollout.door import Door
         from orchestrator.rollout.retries import Unavailable as GivenUp
+        from servicekit.http_client import Connections
 
         async def ask(url):
             async with Connections() as connections:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.redis_client import connect
-from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.retries import RolloutError
 from orchestrator.rollout.store import RolloutStore
 from orchestrator.rollout.student import Answer, Policy, Sampling, Student
+from servicekit.http_client import Connections
 
 # An answer takes milliseconds; a swap, a restart and a loaded machine in between take most of this.
 ANSWER_SECONDS = 100.0

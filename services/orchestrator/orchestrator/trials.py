@@ -116,8 +116,9 @@ class Trials:
     @asynccontextmanager
     async def _parties(self) -> AsyncIterator[Any]:
         """Connections and a judge of its own, so that a trial leaves nothing behind."""
+        from servicekit.http_client import Connections
+
         from orchestrator.rollout.episode import Parties
-        from orchestrator.rollout.http_client import Connections
         from orchestrator.rollout.replicas import Replicas
         from orchestrator.rollout.student import ServedStudent
         from orchestrator.rollout.teacher import Teacher

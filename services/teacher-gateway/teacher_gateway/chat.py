@@ -9,12 +9,12 @@ import msgspec
 from contracts.guidance import GuidanceRequest
 from pydantic import BaseModel, Field, ValidationError
 from servicekit.keepalive import open_socket
+from servicekit.retry_after import parse_retry_after
 
 from teacher_gateway.addresses import chat_url
 from teacher_gateway.failures import EmptyAnswer, PassingFailure, TeacherFailure
 from teacher_gateway.keys import KeyRing
 from teacher_gateway.providers.base import Reply
-from teacher_gateway.retry_after import parse_retry_after
 
 # The longest guidance that a job may ask for is 8,192 tokens, some 40 KB: what exceeds this is none.
 MAX_ANSWER_BYTES = 1 << 20

@@ -1,13 +1,9 @@
-"""When to ask again, and how long to wait before it."""
-
-import time
-from email.utils import formatdate
+"""How long to wait before asking again."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from teacher_gateway.retries import LONGEST_PAUSE_SECONDS, RETRY_AFTER_SPREAD_SECONDS, pause_before
-from teacher_gateway.retry_after import parse_retry_after
 
 
 @given(st.integers(1, 12))
@@ -25,16 +21,3 @@ def test_episodes_that_fail_together_do_not_come_back_together(retry_after: int 
 @given(st.integers(1, 12), st.integers(0, 100))
 def test_the_teachers_wish_is_never_undercut(attempt: int, retry_after: int) -> None:
     assert retry_after <= pause_before(attempt, retry_after) <= retry_after + RETRY_AFTER_SPREAD_SECONDS
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [(None, None), ("3", 3), ("0", 0), ("1.2", 2), ("-5", 0), ("soon", None), ("", None), ("nan", None), ("inf", None)],
-)
-def test_retry_after_in_seconds(header: str | None, seconds: int | None) -> None:
-    assert parse_retry_after(header) == seconds
-
-
-def test_retry_after_as_a_date() -> None:
-    assert 50 <= (parse_retry_after(formatdate(time.time() + 60, usegmt=True)) or 0) <= 61
-    assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0

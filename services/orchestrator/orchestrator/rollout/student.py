@@ -9,9 +9,10 @@ import msgspec
 from contracts.episodes import VersionSpan
 from contracts.policies import engine_version, parse_engine_version
 from pydantic import SecretStr
+from servicekit.http_client import Connections
+from servicekit.http_connection import Reply
 
-from orchestrator.rollout.http_client import Connections, Door
-from orchestrator.rollout.http_connection import Reply
+from orchestrator.rollout.door import Door
 from orchestrator.rollout.replicas import STALE_POLICY, Replicas
 from orchestrator.rollout.retries import RolloutError, Unavailable, ask_until, seconds_for_a_try
 

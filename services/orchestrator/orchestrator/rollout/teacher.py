@@ -3,9 +3,10 @@
 import msgspec
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 from pydantic import SecretStr, ValidationError
+from servicekit.http_client import Connections
+from servicekit.http_connection import Reply
 
-from orchestrator.rollout.http_client import Connections, Door
-from orchestrator.rollout.http_connection import Reply
+from orchestrator.rollout.door import Door
 from orchestrator.rollout.retries import BudgetExhausted, RolloutError, Unavailable, ask_until, seconds_for_a_try
 
 BUDGET_EXHAUSTED = "budget_exhausted"

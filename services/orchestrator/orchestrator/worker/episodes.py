@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 import structlog
 from prometheus_client import CollectorRegistry
 from redis.exceptions import RedisError
+from servicekit.http_client import Connections
 
 from orchestrator.batches import Batches
 from orchestrator.redis_client import connect
 from orchestrator.rollout.chunk import ChunkRunner
 from orchestrator.rollout.contexts import JobContexts
 from orchestrator.rollout.episode import Parties
-from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.metrics import RolloutMetrics
 from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.store import HEARTBEAT_EVERY_SECONDS, Chunk, RolloutStore

@@ -8,12 +8,12 @@ from contracts.jobs import JobSpec
 from orchestrator.questions import load_questions
 from orchestrator.rollout.chat import StudentChat
 from orchestrator.rollout.episode import Parties
-from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.plan import JobContext
 from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.student import Student
 from orchestrator.rollout.teacher import Teacher
 from orchestrator.rollout.verification import Verification
+from servicekit.http_client import Connections
 
 from .makers import byte_tokenizer, make_spec, proved, save_student, word_tokenizer
 from .standins import Engine, Gateway

@@ -13,11 +13,11 @@ from contracts import keys
 from contracts.rotation import Rotation, Standing
 from orchestrator.redis_client import connect
 from orchestrator.rollout import replicas as replicas_module
-from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.replicas import OVERLOAD_REQUESTS, STALE_POLICY, Replicas
 from orchestrator.rollout.retries import RolloutError, Unavailable
 from orchestrator.rollout.store import RolloutStore
 from orchestrator.rollout.student import Policy, Sampling, Student
+from servicekit.http_client import Connections
 
 from .standins import Engine, status
 

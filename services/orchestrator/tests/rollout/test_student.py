@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from contracts.episodes import VersionSpan
-from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.replicas import Replicas
 from orchestrator.rollout.retries import RolloutError, Unavailable
 from orchestrator.rollout.student import Policy, Sampling, Student
+from servicekit.http_client import Connections
 
 from .makers import proved
 from .standins import Engine, Fault, drop, respond, status

@@ -6,9 +6,9 @@ import pytest
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest, GuidanceResponse, Turn
 from contracts.teachers import TeacherSpec
-from orchestrator.rollout.http_client import Connections
 from orchestrator.rollout.retries import RolloutError
 from orchestrator.rollout.teacher import Teacher
+from servicekit.http_client import Connections
 
 from .standins import HINT, Fault, Gateway, drop, respond, status
 

@@ -27,11 +27,11 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
+from servicekit.retry_after import whole_seconds
 
 from teacher_gateway.chat import CONNECT_SECONDS, MESSAGE_CHARACTERS
 from teacher_gateway.failures import EmptyAnswer, PassingFailure, TeacherFailure
 from teacher_gateway.providers.base import Reply
-from teacher_gateway.retry_after import whole_seconds
 from teacher_gateway.teachers_file import ProviderSettings
 
 # The longest deadline of a guidance: the gateway's own comes first, and this never holds a dead socket for ever.

@@ -6,6 +6,8 @@ from typing import cast
 
 import httptools
 
+from servicekit.retry_after import parse_retry_after
+
 # Thousands of tokens with log-probabilities are a megabyte; more than this is no reply of an engine or a gateway.
 MOST_REPLY_BYTES = 2**26
 SHOWN_CHARACTERS = 300
@@ -13,11 +15,11 @@ SHOWN_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Reply:
-    """Any HTTP answer. `retry_after`: seconds, from the header of that name."""
+    """Any HTTP answer. `retry_after`: seconds from now, from the header of that name."""
 
     status: int
     body: bytes
-    retry_after: float | None
+    retry_after: int | None
 
     @property
     def shown(self) -> str:
@@ -51,7 +53,7 @@ class Connection(asyncio.Protocol):
         reply: asyncio.Future[Reply] = self.loop.create_future()
         self.reply = reply
         self.kept = False
-        self.retry_after: float | None = None
+        self.retry_after: int | None = None
         self.pieces: list[bytes] = []
         self.length = 0
         timer = self.loop.call_later(seconds, self._fail, TimeoutError())
@@ -83,8 +85,8 @@ class Connection(asyncio.Protocol):
             self._fail(ConnectionError(f"the reply is not HTTP: {error}"))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if name.lower() == b"retry-after" and value.isdigit():
-            self.retry_after = float(value)
+        if name.lower() == b"retry-after":
+            self.retry_after = parse_retry_after(value.decode("latin-1"))
 
     def on_body(self, piece: bytes) -> None:
         self.pieces.append(piece)

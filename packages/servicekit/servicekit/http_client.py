@@ -1,4 +1,4 @@
-"""POST with JSON over kept connections; what may pass becomes Unavailable."""
+"""POST with JSON over kept connections (decision 24)."""
 
 import asyncio
 import socket
@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 
 import aiohappyeyeballs
 from pydantic import SecretStr
-from servicekit.keepalive import open_socket
 
-from orchestrator.rollout.http_connection import Connection, Reply
-from orchestrator.rollout.retries import Unavailable
+from servicekit.http_connection import Connection, Reply
+from servicekit.keepalive import open_socket
 
 # Connecting takes milliseconds unless the address is gone.
 CONNECT_SECONDS = 5.0
@@ -25,7 +24,7 @@ PORTS = {"http": 80, "https": 443}
 
 
 class Connections(AbstractAsyncContextManager["Connections"]):
-    """All connections of a process, which end with the block; the episodes in flight bound their number."""
+    """All connections of a process, which end with the block; the requests in flight bound their number."""
 
     loop: asyncio.AbstractEventLoop
 
@@ -46,10 +45,9 @@ class Connections(AbstractAsyncContextManager["Connections"]):
 class Door:
     """An address that gets POSTs with JSON: what is the same in each is made once."""
 
-    def __init__(self, connections: Connections, url: str, unreachable: str, key: SecretStr | None) -> None:
+    def __init__(self, connections: Connections, url: str, key: SecretStr | None) -> None:
         self.connections = connections
         self.url = url
-        self.unreachable = unreachable
         self.parts = urlsplit(url)
         self.head = head_of(self.parts.path, self.parts.netloc.rpartition("@")[2], key)
         self.kept: list[Connection] = []
@@ -58,21 +56,14 @@ class Door:
         self.resolving = asyncio.Lock()
 
     async def post(self, body: bytes, seconds: float) -> Reply:
-        """Raises Unavailable with the code `unreachable` when there is no whole answer within so many seconds."""
+        """The whole reply. Raises TimeoutError when there is none within so many seconds, else OSError."""
         time = self.connections.loop.time
         deadline = time() + seconds
+        connection = self._free_connection() or await self._connect(seconds)
         try:
-            connection = self._free_connection() or await self._connect(seconds)
-            try:
-                return await connection.exchange(self.head + b"%d\r\n\r\n" % len(body) + body, deadline - time())
-            finally:
-                self._keep_or_close(connection)
-        except TimeoutError:
-            raise Unavailable(self.unreachable, f"{self.url} gave no answer within {seconds:.1f} s") from None
-        except OSError as error:
-            raise Unavailable(
-                self.unreachable, f"{self.url} did not answer: {error or type(error).__name__}"
-            ) from error
+            return await connection.exchange(self.head + b"%d\r\n\r\n" % len(body) + body, deadline - time())
+        finally:
+            self._keep_or_close(connection)
 
     def _free_connection(self) -> Connection | None:
         """The one that was used last, so that surplus ones are closed by the other side."""
