@@ -84,8 +84,19 @@ def go_on_from_a_checkpoint(page: Page) -> None:
     page.get_by_role("link", name="seen").click()
     page.get_by_text("Checkpoints", exact=True).click()
     expect(page.get_by_role("region", name="Checkpoints").locator("tbody tr").first).to_contain_text(f"Step {STEPS}")
+    delete_a_checkpoint(page)
     page.get_by_role("link", name="New job from it").first.click()
     expect(page.locator("[data-path='student.model'] input")).to_have_value(re.compile(rf"job-.*{STEPS}$"))
+
+
+def delete_a_checkpoint(page: Page) -> None:
+    """The trainer, idle by now, does it; the stream of an ended job is closed, so its events are read anew."""
+    page.get_by_role("button", name="Delete the checkpoint of step 2").click()
+    page.get_by_role("button", name="Delete the checkpoint", exact=True).click()
+    expect(page.get_by_role("region", name="Checkpoints").get_by_text("being deleted")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("Checkpoint of step 2 deleted")).to_be_visible()
+    page.get_by_text("Checkpoints", exact=True).click()
 
 
 def test_what_the_server_refuses_stands_beside_its_field(open_page: OpenPage) -> None:

@@ -120,6 +120,11 @@ class Client:
         """What the trainer keeps on disk, oldest first, damaged ones too."""
         return self._all(f"/v1/jobs/{job_id}/checkpoints", Checkpoint)
 
+    def delete_checkpoint(self, job_id: str, step: int) -> Checkpoint:
+        """Ask the trainer to delete one, with its policy; a 409 Problem when a live job needs it."""
+        path = f"/v1/jobs/{job_id}/checkpoints/{step}"
+        return Checkpoint.model_validate(self._answer(lambda: self._http.delete(path)))
+
     def episodes(self, job_id: str, limit: int = PAGE_LIMIT, **filters: str | int) -> list[dict[str, Any]]:
         """Episodes in short, in order of arrival. Filters: purpose, step, outcome, after (an episode id)."""
         params = {"limit": str(limit)} | {name: str(value) for name, value in filters.items()}

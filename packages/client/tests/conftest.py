@@ -103,7 +103,7 @@ class ScriptedServer:
                 scripts = scripted.scripts[self.path.partition("?")[0]]
                 (scripts.pop(0) if len(scripts) > 1 else scripts[0])(self)
 
-            do_POST = do_GET
+            do_POST = do_DELETE = do_GET
 
             def log_message(self, *arguments: Any) -> None:
                 pass

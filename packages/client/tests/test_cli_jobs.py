@@ -133,3 +133,27 @@ def test_episodes_are_filtered(run, orchestrator, answer) -> None:
     assert run("episodes", "list", "job-1", *options, "--url", orchestrator.url).exit_code == 0
     query = orchestrator.asked[0][1].partition("?")[2]
     assert set(query.split("&")) == {"limit=7", "purpose=train", "step=3", "outcome=wrong", "attempts=2"}
+
+
+def test_a_checkpoint_is_deleted_and_waited_for(run, orchestrator, answer) -> None:
+    lists = [answer(page_of(checkpoint(1, deleting=True), checkpoint(2))), answer(page_of(checkpoint(2)))]
+    orchestrator.on("/v1/jobs/job-1/checkpoints/1", answer(checkpoint(1, deleting=True), 202))
+    orchestrator.on("/v1/jobs/job-1/checkpoints", *lists)
+    result = run("checkpoints", "delete", "job-1", "1", "--url", orchestrator.url)
+    assert (result.exit_code, result.stdout) == (0, "job-1: step 1 deleted\n")
+    assert [asked[0] for asked in orchestrator.asked] == ["DELETE", "GET", "GET"]
+
+
+def test_a_checkpoint_that_the_disk_or_a_job_keeps(run, orchestrator, answer, monkeypatch) -> None:
+    orchestrator.on("/v1/jobs/job-1/checkpoints/1", answer(checkpoint(1, deleting=True), 202))
+    orchestrator.on("/v1/jobs/job-1/checkpoints", answer(page_of(checkpoint(1))))
+    failed = run("checkpoints", "delete", "job-1", "1", "--url", orchestrator.url)
+    assert (failed.exit_code, "socratic events job-1" in failed.stderr) == (1, True)
+    monkeypatch.setattr("socratic.commands.checkpoints.DELETED_WITHIN_SECONDS", 0.0)
+    orchestrator.on("/v1/jobs/job-1/checkpoints", answer(page_of(checkpoint(1, deleting=True))))
+    waiting = run("checkpoints", "delete", "job-1", "1", "--url", orchestrator.url)
+    assert (waiting.exit_code, waiting.stdout) == (0, "job-1: step 1 is deleted as soon as the trainer runs\n")
+    needed = {"status": 409, "code": "checkpoint_needed", "detail": "step 1: job-1 would go on from it"}
+    orchestrator.on("/v1/jobs/job-1/checkpoints/1", answer(needed, 409, "application/problem+json"))
+    refused = run("checkpoints", "delete", "job-1", "1", "--url", orchestrator.url)
+    assert (refused.exit_code, "would go on from it" in refused.stderr) == (2, True)

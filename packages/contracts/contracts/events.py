@@ -171,6 +171,21 @@ class CheckpointDamaged(Event):
     used: int
 
 
+class CheckpointDeleted(Event):
+    """A user had it deleted, with the policy that was published of it. It may come after the job's last status."""
+
+    type: Literal["checkpoint.deleted"] = "checkpoint.deleted"
+    step: int
+
+
+class CheckpointDeleteFailed(Event):
+    """The disk did not let a checkpoint be deleted; once that is mended, ask again."""
+
+    type: Literal["checkpoint.delete_failed"] = "checkpoint.delete_failed"
+    step: int
+    detail: str
+
+
 _Kinds = (
     JobCreated
     | StatusChanged
@@ -190,6 +205,8 @@ _Kinds = (
     | TrainerResumed
     | CheckpointCommitted
     | CheckpointDamaged
+    | CheckpointDeleted
+    | CheckpointDeleteFailed
 )
 AnyEvent = Annotated[_Kinds, Field(discriminator="type")]
 EVENT_TYPES: tuple[str, ...] = tuple(kind.model_fields["type"].default for kind in get_args(_Kinds))

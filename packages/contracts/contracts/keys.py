@@ -19,6 +19,7 @@
 | steps(id) | hash | step -> StepRecord JSON |
 | evaluations(id) | hash | step -> EvaluationRecord JSON |
 | dead_letters(id) | stream | entries that could not be decoded, with the cause |
+| discards() | set | `job/step` of each checkpoint that a user wants deleted, until the trainer has done it |
 | lease(name), fence(name) | string | leader lease and its fencing token |
 | spending(scope) | hash | teacher spending of a job (`job:<id>`) or provider (`provider:<name>`): `held_*` counts |
 | spending(scope), `cap_*` | | caps set anew, which replace those that calls bring |
@@ -99,6 +100,10 @@ def evaluations(job_id: str) -> str:
 
 def dead_letters(job_id: str) -> str:
     return f"{job(job_id)}:dead_letters"
+
+
+def discards() -> str:
+    return f"{PREFIX}:discards"
 
 
 def lease(name: str) -> str:

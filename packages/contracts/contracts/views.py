@@ -79,6 +79,7 @@ class Checkpoint(View):
     sha256: str | None = Field(description="Of its weights, as they were written.")
     bytes: int = Field(description="Size of all its files.")
     created_at: float
+    deleting: bool = Field(False, description="A user wants it deleted: the trainer does so within seconds of running.")
     kept_by: list[Rule] = Field(description="The rules of `training` that keep it; none: it goes at the next one.")
     unassisted_accuracy: float | None = Field(description="On held-out questions; None where it was not evaluated.")
     student_model: str | None = Field(

@@ -88,6 +88,20 @@ class Store:
         """Ids of the queued jobs, next first."""
         return [job.id for job in queue_of(await read_live_jobs(self.redis))]
 
+    async def live(self) -> list[JobRow]:
+        """The jobs that have not ended, oldest first."""
+        rows = await self.jobs([job.id for job in await read_live_jobs(self.redis)])
+        return [row for row in rows if row.status not in TERMINAL]
+
+    async def discard(self, job_id: str, step: int) -> None:
+        """Ask the trainer to delete a checkpoint; asking again does nothing."""
+        await self.redis.sadd(keys.discards(), f"{job_id}/{step}")
+
+    async def discarded(self, job_id: str) -> set[int]:
+        """Steps whose checkpoints the trainer has still to delete."""
+        asked = [member.decode().rsplit("/", 1) for member in await self.redis.smembers(keys.discards())]
+        return {int(step) for owner, step in asked if owner == job_id}
+
     async def statuses(self) -> list[JobStatus]:
         """The status of every job, for the count by status."""
         job_ids = await self.redis.zrange(keys.jobs(), 0, -1)

@@ -37,7 +37,7 @@ def vigil(client: "redis.Redis", student: Path, monkeypatch: pytest.MonkeyPatch)
 def weights_after_an_update(student: Path, vigil: Vigil, also: Callable[[], None]) -> dict[str, Tensor]:
     spec = spec_of(student.name, tokens_per_microbatch=BUDGET)
     learner = prepare(spec, [student.parent], SOLO, partial(vigil.measure, Stopwatch()))
-    vigil.also = also
+    vigil.also = [also]
     learn(learner, spec.method, 1, episodes_of_step(1), {})
     return learner.policy.weights()
 

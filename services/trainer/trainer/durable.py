@@ -47,10 +47,13 @@ def whole_directory(
 
 
 def remove_whole(target: Path) -> None:
-    """Delete a directory so that a crash leaves all of it or none. Raises OSError."""
+    """Delete a directory so that a crash leaves all of it or none; asked again, what it left goes. Raises OSError."""
     unfinished = target.parent / f"{UNFINISHED}removed-{target.name}"
-    target.rename(unfinished)
-    shutil.rmtree(unfinished)
+    if target.exists():
+        shutil.rmtree(unfinished, ignore_errors=True)
+        target.rename(unfinished)
+    if unfinished.exists():
+        shutil.rmtree(unfinished)
 
 
 def remove_unfinished(parent: Path) -> None:

@@ -16,6 +16,7 @@ from trainer.archive import StepLog
 from trainer.canary import TOLERANCES
 from trainer.collector import Collector
 from trainer.crew import Crew
+from trainer.discards import Discards
 from trainer.engine import Engine
 from trainer.failures import JobFailure, JobStopped, RankBroken
 from trainer.heartbeat import Presence
@@ -67,6 +68,7 @@ class Trainer:
         self.stopwatch = stopwatch
         self.stopping = stopping
         self.trouble: str | None = "starting"
+        self.discards = Discards(store, settings.data_root)
         keys = settings.student_api_key, settings.student_admin_key
         self.engines = [Engine(url, *keys) for url in settings.student_urls]
 
@@ -76,6 +78,7 @@ class Trainer:
             try:
                 job_id = self.store.running_job()
                 self.trouble = None
+                self.discards.look()
                 if job_id is not None:
                     with structlog.contextvars.bound_contextvars(job_id=job_id):
                         self.work_on(job_id)
@@ -137,7 +140,7 @@ class Trainer:
         """Wire the parts of one job together."""
         learner = prepare(job.spec, self.settings.model_roots, self.crew, partial(vigil.measure, self.stopwatch))
         self.meters.staleness_bound.set(job.spec.rollout.max_staleness)
-        vigil.also = Patrol(publisher).look
+        vigil.also = [Patrol(publisher).look, partial(self.discards.look, held=job.id)]
         wanted = job.spec.training.teacher_kl
         return TrainingLoop(
             job=job,

@@ -16,6 +16,13 @@ redis.call('XADD', KEYS[3], '*', 'event', ARGV[5])
 return 1
 """
 
+# KEYS: discards, events. ARGV: member, event payload. Returns 1 when it was still asked for.
+END_DISCARD = """
+if redis.call('SREM', KEYS[1], ARGV[1]) == 0 then return 0 end
+redis.call('XADD', KEYS[2], '*', 'event', ARGV[2])
+return 1
+"""
+
 # KEYS: index. ARGV: episode id, entry id. Forget an unusable entry, so that the controller has the episode made again.
 FORGET_ENTRY = """
 if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then return redis.call('HDEL', KEYS[1], ARGV[1]) end

@@ -20,7 +20,7 @@ from contracts.transitions import PauseReason, Transition, failing, pausing
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
-from trainer.scripts import ANNOUNCE_STEP, FORGET_ENTRY, REJECT_ENTRY
+from trainer.scripts import ANNOUNCE_STEP, END_DISCARD, FORGET_ENTRY, REJECT_ENTRY
 
 # A local server answers in microseconds; one that rewrites its append-only file on a slow disk stalls for seconds.
 SOCKET_SECONDS = 10.0
@@ -69,6 +69,7 @@ class Store:
         self.announce = client.register_script(ANNOUNCE_STEP)
         self.reject_entry = client.register_script(REJECT_ENTRY)
         self.forget_entry = client.register_script(FORGET_ENTRY)
+        self.discarded = client.register_script(END_DISCARD)
         self.transition = client.register_script(scripts.TRANSITION)
 
     def ping(self) -> None:
@@ -192,6 +193,15 @@ class Store:
     def set_standing(self, job_id: str, replica: str, standing: Standing) -> None:
         """A replica joined the rotation, proved another version, or left."""
         self.redis.hset(keys.rotation(job_id), replica, standing.model_dump_json())
+
+    def discards(self) -> list[tuple[str, int]]:
+        """Job and step of each checkpoint that a user wants deleted."""
+        asked = (member.decode().rsplit("/", 1) for member in self.redis.smembers(keys.discards()))
+        return sorted((job_id, int(step)) for job_id, step in asked)
+
+    def end_discard(self, job_id: str, step: int, event: Event) -> None:
+        """Tell what came of it, once."""
+        self.discarded([keys.discards(), keys.events(job_id)], [f"{job_id}/{step}", encode_event(event)])
 
     def emit(self, job_id: str, event: Event) -> None:
         """Append to the job's events."""

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import redis
@@ -17,7 +17,7 @@ STOP_POLL_SECONDS = 0.2
 
 
 class Vigil:
-    """Watches the stop signal, the job's status, the start of Redis, and whatever `also` watches.
+    """Watches the stop signal, the job's status, the start of Redis, and whatever those in `also` watch.
 
     A Redis that was started again may have lost the last second of what it was told (appendfsync everysec), which
     nobody would tell again; taking the job up from its checkpoint does.
@@ -27,7 +27,7 @@ class Vigil:
         self.store = store
         self.job = job
         self.stopping = stopping
-        self.also: Callable[[], None] = lambda: None
+        self.also: Sequence[Callable[[], None]] = ()
         self.looked_at = time.monotonic()
         self.held_back: Exception | None = None
         self.server_id = store.server_id()
@@ -47,12 +47,13 @@ class Vigil:
             raise JobStopped("Redis was started again: the job goes on from its checkpoint")
 
     def look(self) -> None:
-        """Call often while waiting. Raises JobStopped, and what `also` raises."""
+        """Call often while waiting. Raises JobStopped, and what those in `also` raise."""
         if self.stopping.is_set():
             raise JobStopped("the trainer was asked to end")
         if time.monotonic() - self.looked_at >= LOOK_SECONDS:
             self.check()
-            self.also()
+            for look in self.also:
+                look()
             self.looked_at = time.monotonic()
 
     def glance(self) -> None:

@@ -1,4 +1,4 @@
-"""`checkpoints list` and `checkpoints export`: what the trainer keeps of a job, and a copy to take away."""
+"""`checkpoints list`, `export` and `delete`: what the trainer keeps of a job, and a copy to take away."""
 
 import shutil
 import time
@@ -9,11 +9,15 @@ import typer
 from contracts.errors import Problem
 from contracts.views import Checkpoint
 
+from socratic.client import Client
 from socratic.commands.context import Url, client_of, settings_of, show_rows
 from socratic.commands.jobs import JobId
 from socratic.progress import share
 
-app = typer.Typer(help="Checkpoints of a job: what is kept, and copies of it.", no_args_is_help=True)
+# The trainer looks every second; one in the middle of a long update looks when it comes to its next phase.
+DELETED_WITHIN_SECONDS = 10.0
+LOOK_SECONDS = 0.2
+app = typer.Typer(help="Checkpoints of a job: what is kept, copies of it, and deletion.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -29,12 +33,48 @@ def checkpoint_row(checkpoint: Checkpoint) -> list[str]:
     """One line of the list; a damaged one says what is wrong with it."""
     return [
         str(checkpoint.step),
-        f"{checkpoint.status}: {checkpoint.damage}" if checkpoint.damage else checkpoint.status,
+        state(checkpoint),
         time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(checkpoint.created_at)),
         share(checkpoint.unassisted_accuracy),
         ", ".join(checkpoint.kept_by) or "-",
         checkpoint.student_model or "-",
     ]
+
+
+def state(checkpoint: Checkpoint) -> str:
+    """Whether it is whole, and whether it is about to go."""
+    text = f"{checkpoint.status}: {checkpoint.damage}" if checkpoint.damage else checkpoint.status
+    return f"{text}, being deleted" if checkpoint.deleting else text
+
+
+@app.command("delete")
+def delete_checkpoint(
+    context: typer.Context,
+    job_id: JobId,
+    step: Annotated[int, typer.Argument(min=0, help="Of this step; `checkpoints list` shows them.")],
+    url: Url = None,
+) -> None:
+    """Delete a checkpoint and the policy published of it, for good; refused while a live job needs it.
+
+    Example: socratic checkpoints delete job-0123456789ab 40
+    """
+    with client_of(context, url) as client:
+        client.delete_checkpoint(job_id, step)
+        rest = settled(client, job_id, step)
+    if rest is not None and not rest.deleting:
+        detail = f"step {step} could not be deleted; `socratic events {job_id}` tells why"
+        raise Problem(500, "delete_failed", detail)
+    typer.echo(f"{job_id}: step {step} {'deleted' if rest is None else 'is deleted as soon as the trainer runs'}")
+
+
+def settled(client: Client, job_id: str, step: int) -> Checkpoint | None:
+    """What is left of it when the trainer has dealt with it, or after DELETED_WITHIN_SECONDS; None: nothing."""
+    until = time.monotonic() + DELETED_WITHIN_SECONDS
+    while True:
+        rest = next((each for each in client.checkpoints(job_id) if each.step == step), None)
+        if rest is None or not rest.deleting or time.monotonic() > until:
+            return rest
+        time.sleep(LOOK_SECONDS)
 
 
 @app.command("export")

@@ -28,6 +28,8 @@ export function post(path, body, headers = {}) {
   return ask(path, { method: "POST", headers: { "Content-Type": "application/json", ...headers }, ...content });
 }
 
+export const remove = (path) => ask(path, { method: "DELETE" });
+
 async function ask(path, options, signal) {
   const timeout = AbortSignal.timeout(REQUEST_MILLISECONDS);
   const response = await send(path, options, signal ? AbortSignal.any([signal, timeout]) : timeout);

@@ -1,12 +1,13 @@
 // The checkpoints of a job, read when somebody opens the list: the server looks at the files.
 
-import { get } from "../api.js";
-import { fill, h } from "../dom.js";
+import { get, remove } from "../api.js";
+import { announce, fill, h } from "../dom.js";
 import { clock, number, share } from "../format.js";
+import { confirmed } from "./confirm.js";
 import { empty, failure, loading } from "./states.js";
 
 const MEBIBYTE = 2 ** 20;
-const COLUMNS = ["Checkpoint", "Unassisted, held out", "Size", "Kept by", "Files", "Written", ""];
+const COLUMNS = ["Checkpoint", "Unassisted, held out", "Size", "Kept by", "Files", "Written", "", ""];
 
 export function checkpointList(jobId) {
   const body = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Checkpoints" });
@@ -25,7 +26,8 @@ export function checkpointList(jobId) {
 
 function table(checkpoints) {
   const numeric = (at) => (at === 1 || at === 2 ? "numeric" : "");
-  const head = h("tr", {}, COLUMNS.map((name, at) => h("th", { scope: "col", class: numeric(at) }, name || h("span", { class: "unseen" }, "Go on from it"))));
+  const unseen = (at) => h("span", { class: "unseen" }, at === COLUMNS.length - 1 ? "Delete" : "Go on from it");
+  const head = h("tr", {}, COLUMNS.map((name, at) => h("th", { scope: "col", class: numeric(at) }, name || unseen(at))));
   return h("table", { class: "table dense" }, h("thead", {}, head), h("tbody", {}, checkpoints.toReversed().map(row)));
 }
 
@@ -39,6 +41,35 @@ function row(it) {
     [state, ""],
     [clock(it.created_at), "nowrap"],
     [onwards, "nowrap"],
+    [deletion(it), "nowrap"],
   ];
   return h("tr", {}, h("th", { scope: "row" }, `Step ${it.step}`), cells.map(([value, kind]) => h("td", { class: kind }, value)));
 }
+
+/** A button; the trainer deletes a little later, so what was asked for is what is shown. */
+function deletion(it) {
+  const cell = h("span", {});
+  const asked = () => fill(cell, h("span", { class: "tag" }, "being deleted"));
+  const problem = h("span", { class: "field-error", role: "alert" });
+  const act = async () => {
+    if (!(await confirmed(deleting(it)))) return;
+    problem.textContent = "";
+    try {
+      await remove(`/v1/jobs/${it.job_id}/checkpoints/${it.step}`);
+      asked();
+      announce(`Checkpoint of step ${it.step}: deletion asked for`);
+    } catch (error) {
+      problem.textContent = error.message;
+    }
+  };
+  if (it.deleting) asked();
+  else fill(cell, h("button", { type: "button", class: "quiet", "aria-label": `Delete the checkpoint of step ${it.step}`, onclick: act }, "Delete"), problem);
+  return cell;
+}
+
+const deleting = (it) => ({
+  title: `Delete the checkpoint of step ${it.step}?`,
+  text: "It goes for good, with the policy that was published of it. Curves and episodes stay.",
+  yes: "Delete the checkpoint",
+  no: "Keep it",
+});

@@ -2,6 +2,7 @@
 
 import { post } from "../api.js";
 import { announce, fill, h } from "../dom.js";
+import { confirmed } from "./confirm.js";
 import { TERMINAL } from "./status.js";
 
 const PAUSABLE = new Set(["running"]);
@@ -14,7 +15,7 @@ export function controls(container, job, done) {
     h("button", { type: "button", class: kind, dataset: { action }, onclick: (event) => act(event.target, action) }, label);
 
   async function act(pressed, action) {
-    if (action === "cancel" && !(await confirmed(job))) return;
+    if (action === "cancel" && !(await confirmed(cancelling(job)))) return;
     pressed.disabled = true;
     problem.textContent = "";
     try {
@@ -38,24 +39,9 @@ export function controls(container, job, done) {
   );
 }
 
-function confirmed(job) {
-  const dialog = h(
-    "dialog",
-    { class: "dialog", "aria-labelledby": "cancel-title" },
-    h(
-      "form",
-      { method: "dialog" },
-      h("h2", { id: "cancel-title" }, `Cancel ${job.name}?`),
-      h("p", {}, "Training stops for good. Checkpoints, episodes and curves stay."),
-      h("div", { class: "actions" }, h("button", { class: "danger", value: "yes" }, "Cancel the job"), h("button", { value: "no", class: "quiet" }, "Keep it running")),
-    ),
-  );
-  document.body.append(dialog);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      dialog.remove();
-      resolve(dialog.returnValue === "yes");
-    });
-  });
-}
+const cancelling = (job) => ({
+  title: `Cancel ${job.name}?`,
+  text: "Training stops for good. Checkpoints, episodes and curves stay.",
+  yes: "Cancel the job",
+  no: "Keep it running",
+});

@@ -5,7 +5,7 @@ import { fill, h } from "../dom.js";
 import { clock, duration, number, plural, share } from "../format.js";
 
 const SHOWN = 100;
-const BAD = new Set(["policy.publish_failed", "episode.failed", "episode.rejected", "batch.cold", "batch.zero_gradient", "checkpoint.damaged", "policy.rolled_back", "replica.left"]);
+const BAD = new Set(["policy.publish_failed", "episode.failed", "episode.rejected", "batch.cold", "batch.zero_gradient", "checkpoint.damaged", "checkpoint.delete_failed", "policy.rolled_back", "replica.left"]);
 
 /** {element, add(event), older(page)} */
 export function eventList(jobId) {
@@ -50,6 +50,8 @@ const SENTENCES = {
   "policy.rolled_back": (it) => `Policy ${it.abandoned_version} given up; the engines serve ${it.policy_version} again`,
   "replica.left": (it) => `Engine ${it.replica} is out of rotation: ${it.reason} (${plural(it.in_rotation, "engine")} left)`,
   "checkpoint.damaged": (it) => `Checkpoint of step ${it.step} is damaged; training goes on from step ${it.used}: ${it.detail}`,
+  "checkpoint.deleted": (it) => `Checkpoint of step ${it.step} deleted, as a user wanted`,
+  "checkpoint.delete_failed": (it) => `Checkpoint of step ${it.step} could not be deleted: ${it.detail}`,
   "checkpoint.committed": (it) => `Checkpoint of step ${it.step} committed`,
 };
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
