@@ -27,12 +27,19 @@ CALLERS = {
     """,
     "gateway": """
         import asyncio
-        from aiohttp import ClientError as GivenUp
-        from teacher_gateway.chat import open_session
+        from contracts.guidance import GuidanceRequest
+        from servicekit.http_client import Connections
+        from teacher_gateway.chat import ChatClient
+        from teacher_gateway.failures import PassingFailure as GivenUp
+        from teacher_gateway.keys import KeyRing
+
+        asked = GuidanceRequest(
+            job_id="", episode_id="", attempt=1, teacher={}, question="", dialogue=[], latest_answer=""
+        )
 
         async def ask(url):
-            async with open_session() as session, session.post(url, data=b"{}"):
-                pass
+            async with Connections() as connections:
+                await ChatClient(connections, KeyRing({})).complete(url, "", "", asked)
 
         call = lambda url: asyncio.run(ask(url))
     """,

@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 import aiohappyeyeballs
 from pydantic import SecretStr
 
-from servicekit.http_connection import Connection, Reply
+from servicekit.http_connection import MOST_REPLY_BYTES, Connection, Reply
 from servicekit.keepalive import open_socket
 
-# Connecting takes milliseconds unless the address is gone.
+# Connecting takes milliseconds, around the world half a second, unless the address is gone.
 CONNECT_SECONDS = 5.0
+# Longer than the pauses of a busy client; servers that end idle connections themselves mostly do so earlier.
+IDLE_SECONDS = 60.0
 # A name that leads elsewhere now is followed after so long; hundreds of connections at once ask for it once.
 RESOLVE_AGAIN_SECONDS = 10.0
 # RFC 8305: the head start of IPv6 where a name has both.
@@ -33,21 +35,40 @@ class Connections(AbstractAsyncContextManager["Connections"]):
 
     async def __aenter__(self) -> "Connections":
         self.loop = asyncio.get_running_loop()
+        self.look = self.loop.call_later(IDLE_SECONDS, self._close_idle)
         return self
 
     async def __aexit__(self, *raised: object) -> None:
+        self.look.cancel()
         for connection in self.opened:
             connection.close()
         self.opened.clear()
         await asyncio.sleep(0)  # the transports end in the next turn of the loop
 
+    def close(self, connection: Connection) -> None:
+        """End one, which finds no use again."""
+        connection.close()
+        self.opened.discard(connection)
+
+    def _close_idle(self) -> None:
+        """What was needed at the busiest moment is not held for ever, though the other side might."""
+        now = self.loop.time()
+        for connection in [*self.opened]:
+            if connection.free and now - connection.used_at >= IDLE_SECONDS:
+                self.close(connection)
+        self.look = self.loop.call_later(IDLE_SECONDS, self._close_idle)
+
 
 class Door:
     """An address that gets POSTs with JSON: what is the same in each is made once."""
 
-    def __init__(self, connections: Connections, url: str, key: SecretStr | None) -> None:
+    def __init__(
+        self, connections: Connections, url: str, key: SecretStr | None, most_bytes: int = MOST_REPLY_BYTES
+    ) -> None:
+        """most_bytes: of a reply's body; TooLong beyond."""
         self.connections = connections
         self.url = url
+        self.most_bytes = most_bytes
         self.parts = urlsplit(url)
         self.head = head_of(self.parts.path, self.parts.netloc.rpartition("@")[2], key)
         self.kept: list[Connection] = []
@@ -55,13 +76,17 @@ class Door:
         self.resolved_at = float("-inf")
         self.resolving = asyncio.Lock()
 
-    async def post(self, body: bytes, seconds: float) -> Reply:
-        """The whole reply. Raises TimeoutError when there is none within so many seconds, else OSError."""
+    async def post(self, body: bytes, seconds: float | None = None) -> Reply:
+        """The whole reply. Raises TimeoutError when there is none within so many seconds, else OSError.
+
+        seconds: None where the caller has a deadline of its own.
+        """
         time = self.connections.loop.time
-        deadline = time() + seconds
+        deadline = None if seconds is None else time() + seconds
         connection = self._free_connection() or await self._connect(seconds)
+        left = None if deadline is None else deadline - time()
         try:
-            return await connection.exchange(self.head + b"%d\r\n\r\n" % len(body) + body, deadline - time())
+            return await connection.exchange(self.head + b"%d\r\n\r\n" % len(body) + body, left)
         finally:
             self._keep_or_close(connection)
 
@@ -78,10 +103,9 @@ class Door:
         if connection.free:
             self.kept.append(connection)
         else:
-            connection.close()
-            self.connections.opened.discard(connection)
+            self.connections.close(connection)
 
-    async def _connect(self, seconds: float) -> Connection:
+    async def _connect(self, seconds: float | None) -> Connection:
         """A new connection. Raises OSError; TimeoutError is one."""
         loop = self.connections.loop
         async with asyncio.timeout(seconds):
@@ -92,7 +116,7 @@ class Door:
                 )
             name = self.parts.hostname if self.trust else None
             _, connection = await loop.create_connection(
-                lambda: Connection(loop), sock=connected, ssl=self.trust, server_hostname=name
+                lambda: Connection(loop, self.most_bytes), sock=connected, ssl=self.trust, server_hostname=name
             )
         self.connections.opened.add(connection)
         return connection
@@ -114,7 +138,13 @@ class Door:
 
 def head_of(path: str, host: str, key: SecretStr | None) -> bytes:
     """A request up to the number of bytes of its body."""
-    lines = [f"POST {path} HTTP/1.1", f"Host: {host}", "Content-Type: application/json", "Accept: application/json"]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"Host: {host}",
+        "User-Agent: socratic",
+        "Content-Type: application/json",
+        "Accept: application/json",
+    ]
     if key is not None:
         lines.append(f"Authorization: Bearer {key.get_secret_value()}")
     return "\r\n".join([*lines, "Content-Length: "]).encode()

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import uvloop
 from pydantic import SecretStr
-from servicekit import http_connection
+from servicekit import http_client
 from servicekit.http_client import Connections, Door
-from servicekit.http_connection import Reply
+from servicekit.http_connection import Reply, TooLong
 
 Speak = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
@@ -203,11 +203,10 @@ async def test_a_reply_that_nobody_asked_for_reaches_nobody(connections: Connect
     [
         (b"", "ended before the reply"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", "ended before the reply"),
-        (b"HTTP/1.1 200 OK\r\n\r\nuntil the end", "ended before the reply"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "not HTTP"),
         (b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", "not HTTP"),
     ],
-    ids=["nothing", "cut", "without a length", "not http", "upgrade"],
+    ids=["nothing", "cut", "not http", "upgrade"],
 )
 async def test_a_broken_reply_may_pass(connections: Connections, reply: bytes, says_why: str) -> None:
     async with serving(says(reply, then_close=True)) as (_, url):
@@ -216,11 +215,39 @@ async def test_a_broken_reply_may_pass(connections: Connections, reply: bytes, s
     assert not connections.opened
 
 
-async def test_a_reply_without_end_is_broken_off(connections: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_connection, "MOST_REPLY_BYTES", 1000)
+async def test_a_reply_without_a_length_lasts_until_the_connection_ends(connections: Connections) -> None:
+    async with serving(says(b"HTTP/1.0 200 OK\r\nServer: BaseHTTP\r\n\r\nuntil the end", then_close=True)) as (_, url):
+        door = Door(connections, url, None)
+        assert [(await door.post(b"{}", 10.0)).body for _ in range(2)] == [b"until the end"] * 2
+    assert not connections.opened
+
+
+async def test_a_reply_that_is_too_long_is_broken_off(connections: Connections) -> None:
     async with serving(says(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + b" " * 2000)) as (_, url):
-        with pytest.raises(ConnectionError, match="longer than 1000 bytes"):
-            await post(connections, url)
+        with pytest.raises(TooLong, match="longer than 1000 bytes"):
+            await Door(connections, url, None, most_bytes=1000).post(b"{}", 10.0)
+    assert not connections.opened
+
+
+async def test_what_nobody_used_for_long_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_client, "IDLE_SECONDS", 0.05)
+    asked, answering = asyncio.Event(), asyncio.Event()
+
+    async def patient(request: bytes, writer: asyncio.StreamWriter) -> None:
+        if request.endswith(b"wait"):
+            asked.set()
+            await answering.wait()
+        await echo(request, writer)
+
+    async with serving(patient) as (server, url), Connections() as connections:
+        door = Door(connections, url, None)
+        busy = asyncio.create_task(door.post(b"wait", 10.0))
+        await asked.wait()
+        await door.post(b"{}", 10.0)
+        await asyncio.wait_for(server.told.wait(), 10)
+        assert (server.connections, server.closed, len(connections.opened)) == (2, 1, 1)
+        answering.set()
+        assert (await busy).body == b"wait"
 
 
 async def test_nobody_listens(connections: Connections, unused_tcp_port: int) -> None:

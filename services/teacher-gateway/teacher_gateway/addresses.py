@@ -31,6 +31,6 @@ def canonical(base_url: str) -> str:
 
 
 @lru_cache(MOST_ADDRESSES)
-def chat_url(base_url: str) -> URL:
+def chat_url(base_url: str) -> str:
     """Where chat completions are asked for."""
-    return URL(canonical(base_url) + "/chat/completions")
+    return canonical(base_url) + "/chat/completions"

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from servicekit.app import create_service
+from servicekit.http_client import Connections
 
 from teacher_gateway.accompany import create_seams, open_cassettes, secrets_of
 from teacher_gateway.cassette.recorder import Recorder
 from teacher_gateway.cassette.routes import router as cassette_router
-from teacher_gateway.chat import open_session
 from teacher_gateway.gateway import Gateway
 from teacher_gateway.leaks.probe import StudentProbe
 from teacher_gateway.money.ledger import open_ledger
@@ -48,18 +48,18 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with (
-            open_session() as session,
-            open_registry(settings, session, file, environment or {}) as registry,
+            Connections() as connections,
+            open_registry(settings, connections, file, environment or {}) as registry,
             open_redis(settings.redis_url) as redis,
             open_ledger(redis) as ledger,
         ):
             gates = create_gates(file, redis, metrics_registry)
-            app.state.scorer = Scorer(session, settings, file, environment or {})
+            app.state.scorer = Scorer(connections, settings, file, environment or {})
             app.state.ledger, app.state.terms = ledger, TermsBook(file)
             secrets = secrets_of(settings, file, environment or {})
             app.state.cassettes = open_cassettes(settings, secrets)
             address, key = settings.student_url, settings.student_api_key
-            probe = StudentProbe(session, address, key) if address else None
+            probe = StudentProbe(connections, address, key) if address else None
             recorder = Recorder(app.state.cassettes, file.described, redis)
             seams = create_seams(ledger, app.state.terms, recorder, probe, secrets, metrics_registry)
             app.state.gateway = Gateway(Staff(registry, file.teachers), gates, template, metrics, seams)

@@ -1,27 +1,23 @@
-"""One request to an OpenAI chat API over a pooled session: typed reply or typed failure, and never a retry."""
+"""One request to an OpenAI chat API over kept connections: typed reply or typed failure, and never a retry."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-import aiohttp
 import msgspec
 from contracts.guidance import GuidanceRequest
 from pydantic import BaseModel, Field, ValidationError
-from servicekit.keepalive import open_socket
-from servicekit.retry_after import parse_retry_after
+from servicekit.http_client import Connections, Door
+from servicekit.http_connection import TooLong
 
-from teacher_gateway.addresses import chat_url
+from teacher_gateway.addresses import MOST_ADDRESSES, chat_url
 from teacher_gateway.failures import EmptyAnswer, PassingFailure, TeacherFailure
 from teacher_gateway.keys import KeyRing
 from teacher_gateway.providers.base import Reply
 
 # The longest guidance that a job may ask for is 8,192 tokens, some 40 KB: what exceeds this is none.
 MAX_ANSWER_BYTES = 1 << 20
-# A handshake that takes longer will not come; the guidance's own deadline bounds everything after it.
-CONNECT_SECONDS = 10.0
-# Above what one rollout worker keeps in flight; a connection that waits for a free slot would spend its deadline.
-MAX_CONNECTIONS = 1024
 # Enough for a sentence of cause; an HTML error page is cut.
 MESSAGE_CHARACTERS = 300
 # Besides 429 and 5xx: request time-out and too early.
@@ -70,21 +66,13 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
-def open_session() -> aiohttp.ClientSession:
-    """The pooled session that all providers share."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS, socket_factory=open_socket),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-    )
-
-
 class ChatClient:
     """Asks any OpenAI chat API, with the key of its base URL if there is one."""
 
-    def __init__(self, session: aiohttp.ClientSession, keys: KeyRing) -> None:
-        self._session = session
+    def __init__(self, connections: Connections, keys: KeyRing) -> None:
+        self._connections = connections
         self._keys = keys
+        self._door = lru_cache(MOST_ADDRESSES)(self._open_door)
 
     async def complete(
         self, base_url: str, model: str, prompt: str, request: GuidanceRequest, extra: Mapping[str, Any] = NOTHING
@@ -101,36 +89,29 @@ class ChatClient:
             "seed": request.seed,
             **extra,
         }
-        headers = {"Content-Type": "application/json", **self._keys.headers(base_url)}
         try:
-            async with self._session.post(
-                chat_url(base_url), data=msgspec.json.encode(body), headers=headers, allow_redirects=False
-            ) as response:
-                answer = await _read_bounded(response)
-        except (aiohttp.ClientError, UnicodeError) as error:  # UnicodeError: a host that DNS cannot spell
+            answer = await self._door(base_url).post(msgspec.json.encode(body))
+        except TooLong:
+            detail = f"The answer exceeds {MAX_ANSWER_BYTES} bytes."
+            raise TeacherFailure(502, "teacher_answer_invalid", detail) from None
+        except (OSError, UnicodeError) as error:  # UnicodeError: a host that DNS cannot spell
             detail = f"No answer from the teacher at {base_url} ({type(error).__name__}); check that it runs there."
             raise PassingFailure(502, "teacher_unreachable", detail) from error
-        if response.status != 200:
-            message = self._keys.redact(_message(answer))[:MESSAGE_CHARACTERS]
-            raise _failure(response.status, response.headers.get("Retry-After"), message)
-        return _reply(answer, model)
+        if answer.status != 200:
+            message = self._keys.redact(_message(answer.body))[:MESSAGE_CHARACTERS]
+            raise _failure(answer.status, answer.retry_after, message)
+        return _reply(answer.body, model)
+
+    def _open_door(self, base_url: str) -> Door:
+        return Door(self._connections, chat_url(base_url), self._keys.of(base_url), MAX_ANSWER_BYTES)
 
 
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    answer = bytearray()
-    async for chunk in response.content.iter_any():
-        answer += chunk
-        if len(answer) > MAX_ANSWER_BYTES:
-            raise TeacherFailure(502, "teacher_answer_invalid", f"The answer exceeds {MAX_ANSWER_BYTES} bytes.")
-    return bytes(answer)
-
-
-def _failure(status: int, retry_after: str | None, message: str) -> TeacherFailure:
+def _failure(status: int, retry_after: int | None, message: str) -> TeacherFailure:
     detail = f"The teacher answered {status}: {message}"
     if status == 429:
-        return PassingFailure(503, "teacher_rate_limited", detail, retry_after=parse_retry_after(retry_after))
+        return PassingFailure(503, "teacher_rate_limited", detail, retry_after=retry_after)
     if status >= 500 or status in PASSING_STATUSES:
-        return PassingFailure(502, "teacher_failed", detail, retry_after=parse_retry_after(retry_after))
+        return PassingFailure(502, "teacher_failed", detail, retry_after=retry_after)
     return TeacherFailure(502, "teacher_refused", detail)
 
 

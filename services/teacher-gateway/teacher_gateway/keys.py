@@ -13,14 +13,13 @@ class KeyRing:
     def __init__(self, keys: Mapping[str, SecretStr]) -> None:
         self._keys = {canonical(base_url): key for base_url, key in keys.items()}
 
-    def headers(self, base_url: str) -> dict[str, str]:
-        """The Authorization header for this base URL; empty when no key belongs to it.
+    def of(self, base_url: str) -> SecretStr | None:
+        """The key of this base URL; None when none belongs to it.
 
         The base URL comes from a job, so whoever may submit a job could name a server of their own: a key that went
         to any address but its own would be theirs.
         """
-        key = self._keys.get(canonical(base_url))
-        return {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+        return self._keys.get(canonical(base_url))
 
     def redact(self, text: str) -> str:
         """The text without any key of the ring: servers quote the key that they refuse."""

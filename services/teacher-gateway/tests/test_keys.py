@@ -56,7 +56,7 @@ async def test_guidance_that_quotes_a_key_reaches_the_student_without_it(
 )
 def test_spellings_of_one_address_share_its_key(same: str) -> None:
     ring = KeyRing({"https://api.example.com/v1": SecretStr(KEY)})
-    assert ring.headers(same) == {"Authorization": f"Bearer {KEY}"}
+    assert ring.of(same) == SecretStr(KEY)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_spellings_of_one_address_share_its_key(same: str) -> None:
     ],
 )
 def test_no_other_address_gets_a_key(other: str) -> None:
-    assert KeyRing({"https://api.example.com/v1": SecretStr(KEY)}).headers(other) == {}
+    assert KeyRing({"https://api.example.com/v1": SecretStr(KEY)}).of(other) is None
 
 
 @pytest.mark.parametrize(

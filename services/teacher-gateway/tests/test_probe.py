@@ -92,10 +92,8 @@ async def test_redaction_of_what_only_the_probe_found_leaves_nothing(
 async def test_a_student_that_does_not_answer_leaves_the_verdict_to_the_rules(
     start_gateway: StartGateway, start_teacher: StartTeacher, answer: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import aiohttp
-
     if answer == STALL:
-        monkeypatch.setattr("teacher_gateway.leaks.probe.PROBE_TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+        monkeypatch.setattr("teacher_gateway.leaks.probe.PROBE_SECONDS", 0.2)
     teacher, student = await start_teacher(TEACHER), await start_teacher(answer)
     gateway = await start_gateway(student_url=student.base_url.removesuffix("/v1"))
     given = (await gateway.post("/v1/guidance", json=probed(teacher.base_url))).json()

@@ -8,20 +8,20 @@ from servicekit.http_connection import Reply
 from orchestrator.rollout.retries import Unavailable
 
 
-class Door(http_client.Door):
+class Door:
     """Of an engine or the teacher gateway; `unreachable` is the code of the failure when it does not answer."""
 
     def __init__(self, connections: Connections, url: str, unreachable: str, key: SecretStr | None) -> None:
-        super().__init__(connections, url, key)
+        self.door = http_client.Door(connections, url, key)
         self.unreachable = unreachable
 
     async def post(self, body: bytes, seconds: float) -> Reply:
         """Raises Unavailable when there is no whole answer within so many seconds."""
         try:
-            return await super().post(body, seconds)
+            return await self.door.post(body, seconds)
         except TimeoutError:
-            raise Unavailable(self.unreachable, f"{self.url} gave no answer within {seconds:.1f} s") from None
+            raise Unavailable(self.unreachable, f"{self.door.url} gave no answer within {seconds:.1f} s") from None
         except OSError as error:
             raise Unavailable(
-                self.unreachable, f"{self.url} did not answer: {error or type(error).__name__}"
+                self.unreachable, f"{self.door.url} did not answer: {error or type(error).__name__}"
             ) from error

@@ -3,18 +3,17 @@
 import re
 from typing import Any
 
-import aiohttp
 import msgspec
 from contracts.budgets import LeakProbe
 from contracts.guidance import RETRY_TEXT
 from pydantic import SecretStr
+from servicekit.http_client import Connections, Door
 
 from teacher_gateway.addresses import canonical
-from teacher_gateway.keys import KeyRing
 from teacher_gateway.leaks.answer import RightAnswer
 
 # A few short answers; a weight swap that comes in between takes seconds. Guidance must not wait longer for its probe.
-PROBE_TIMEOUT = aiohttp.ClientTimeout(total=10.0)
+PROBE_SECONDS = 10.0
 # A letter in its tags, with what a student may say before.
 ANSWER_TOKENS = 64
 ANSWER = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL | re.IGNORECASE)
@@ -39,10 +38,8 @@ class ProbeFailed(Exception):
 class StudentProbe:
     """Asks the student engine at `student_url` through its OpenAI route, with the policy that it serves now."""
 
-    def __init__(self, session: aiohttp.ClientSession, student_url: str, api_key: SecretStr | None = None) -> None:
-        self._session = session
-        self._keys = KeyRing({} if api_key is None else {student_url: api_key})
-        self._student_url = canonical(student_url)
+    def __init__(self, connections: Connections, student_url: str, api_key: SecretStr | None = None) -> None:
+        self._door = Door(connections, f"{canonical(student_url)}/v1/chat/completions", api_key)
 
     async def lift(self, guidance: str, answer: RightAnswer, probe: LeakProbe, seed: int) -> float:
         """Share of right answers from the guidance beyond what chance or the retry text gives, in [-1, 1].
@@ -62,20 +59,14 @@ class StudentProbe:
             "n": samples,
             "seed": seed,
         }
-        url = f"{self._student_url}/v1/chat/completions"
-        headers = {"Content-Type": "application/json", **self._keys.headers(self._student_url)}
         try:
-            async with self._session.post(
-                url, data=msgspec.json.encode(body), headers=headers, timeout=PROBE_TIMEOUT
-            ) as response:
-                status, found = response.status, await response.read()
-            said = [
-                choice.message.get("content") or "" for choice in msgspec.json.decode(found, type=Completion).choices
-            ]
-        except (aiohttp.ClientError, TimeoutError, msgspec.MsgspecError) as error:
+            found = await self._door.post(msgspec.json.encode(body), PROBE_SECONDS)
+            completion = msgspec.json.decode(found.body, type=Completion)
+        except (OSError, msgspec.MsgspecError) as error:
             raise ProbeFailed(type(error).__name__) from error
-        if status != 200 or not said:
-            raise ProbeFailed(f"status {status}, {len(said)} answers")
+        said = [choice.message.get("content") or "" for choice in completion.choices]
+        if found.status != 200 or not said:
+            raise ProbeFailed(f"status {found.status}, {len(said)} answers")
         return sum(is_right(text, answer) for text in said) / len(said)
 
 

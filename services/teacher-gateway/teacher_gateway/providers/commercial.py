@@ -29,13 +29,15 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.settings import ModelSettings
 from servicekit.retry_after import whole_seconds
 
-from teacher_gateway.chat import CONNECT_SECONDS, MESSAGE_CHARACTERS
+from teacher_gateway.chat import MESSAGE_CHARACTERS
 from teacher_gateway.failures import EmptyAnswer, PassingFailure, TeacherFailure
 from teacher_gateway.providers.base import Reply
 from teacher_gateway.teachers_file import ProviderSettings
 
 # The longest deadline of a guidance: the gateway's own comes first, and this never holds a dead socket for ever.
 LONGEST_ANSWER_SECONDS = 600.0
+# A handshake that takes longer will not come.
+CONNECT_SECONDS = 10.0
 # httpx chokes with more in flight; what exceeds it waits here, and max_in_flight should be set below it.
 MAX_CONNECTIONS = 256
 

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import entry_points
 
-import aiohttp
 from pydantic import SecretStr, ValidationError
+from servicekit.http_client import Connections
 
 from teacher_gateway.addresses import canonical
 from teacher_gateway.chat import ChatClient
@@ -25,10 +25,10 @@ COMMERCIAL = ("openai", "anthropic", "gemini")
 
 @asynccontextmanager
 async def open_registry(
-    settings: GatewaySettings, session: aiohttp.ClientSession, file: TeachersFile, environment: Mapping[str, str]
+    settings: GatewaySettings, connections: Connections, file: TeachersFile, environment: Mapping[str, str]
 ) -> AsyncIterator[Registry]:
     """Every provider; those that are asynchronous context managers are entered and left."""
-    registry = create_registry(settings, session, file, environment)
+    registry = create_registry(settings, connections, file, environment)
     async with AsyncExitStack() as stack:
         for entry in registry.values():
             if isinstance(entry.provider, AbstractAsyncContextManager):
@@ -37,11 +37,11 @@ async def open_registry(
 
 
 def create_registry(
-    settings: GatewaySettings, session: aiohttp.ClientSession, file: TeachersFile, environment: Mapping[str, str]
+    settings: GatewaySettings, connections: Connections, file: TeachersFile, environment: Mapping[str, str]
 ) -> Registry:
-    """One entry per provider; `session` carries the requests of those that speak OpenAI's chat API."""
+    """One entry per provider; `connections` carry the requests of those that speak OpenAI's chat API."""
     missing = file.missing_keys(environment)
-    chat = ChatClient(session, KeyRing(settings.api_keys | _tutor_key(settings)))
+    chat = ChatClient(connections, KeyRing(settings.api_keys | _tutor_key(settings)))
     registry = {
         "tutor": Entry(_tutor(settings, chat), settings.tutor_url or "Set TEACHER_GATEWAY_TUTOR_URL to have a tutor."),
         "openai_compatible": Entry(OpenAICompatible(chat), "Any OpenAI chat API; the job names base_url and model."),
@@ -52,7 +52,7 @@ def create_registry(
             registry[name] = Entry(None, f"Set {missing[name]} to the key of provider {name}.", provider)
         else:
             key = environment[provider.api_key_env] if provider.api_key_env else None
-            registry[name] = Entry(_create(provider, key, session), _where(provider), provider)
+            registry[name] = Entry(_create(provider, key, connections), _where(provider), provider)
     return registry
 
 
@@ -71,11 +71,11 @@ def check_kinds(file: TeachersFile) -> None:
                 raise ValueError(f"providers.{name}.options.{place}: {fault['msg']}") from None
 
 
-def _create(settings: ProviderSettings, key: str | None, session: aiohttp.ClientSession) -> Provider:
+def _create(settings: ProviderSettings, key: str | None, connections: Connections) -> Provider:
     if settings.kind == OPENAI_COMPATIBLE and settings.base_url:
-        return OpenAICompatible(ChatClient(session, _ring(settings.base_url, key)), settings.base_url)
+        return OpenAICompatible(ChatClient(connections, _ring(settings.base_url, key)), settings.base_url)
     if settings.kind == STUDENT and settings.base_url:
-        chat = ChatClient(session, _ring(chat_address(settings.base_url), key))
+        chat = ChatClient(connections, _ring(chat_address(settings.base_url), key))
         return Student(chat, settings.base_url, StudentOptions.model_validate(settings.options))
     if settings.kind in COMMERCIAL:
         # Imported here because the SDKs take seconds, which a gateway without such a teacher need not pay.

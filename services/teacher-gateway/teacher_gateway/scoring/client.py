@@ -1,14 +1,15 @@
 """Asks a local teacher what it would have said: per-token log-probabilities of the student's tokens."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-import aiohttp
+import msgspec
 from contracts.errors import Problem
 from contracts.teachers import TeacherSpec
 from pydantic import SecretStr
-from yarl import URL
+from servicekit.http_client import Connections, Door
 
-from teacher_gateway.addresses import canonical
+from teacher_gateway.addresses import MOST_ADDRESSES, canonical
 from teacher_gateway.failures import PassingFailure, TeacherFailure
 from teacher_gateway.keys import KeyRing
 from teacher_gateway.money.prices import is_local
@@ -18,7 +19,7 @@ from teacher_gateway.teachers_file import TeachersFile
 
 COMPATIBLE = "openai_compatible"
 # One forward pass over a prompt; a busy server queues it behind generations.
-SCORE_TIMEOUT = aiohttp.ClientTimeout(total=120.0)
+SCORE_SECONDS = 120.0
 
 
 class Scorer:
@@ -26,12 +27,13 @@ class Scorer:
 
     def __init__(
         self,
-        session: aiohttp.ClientSession,
+        connections: Connections,
         settings: GatewaySettings,
         file: TeachersFile,
         environment: Mapping[str, str],
     ) -> None:
-        self._session = session
+        self._connections = connections
+        self._door = lru_cache(MOST_ADDRESSES)(self._open_door)
         self._file = file
         variables = {
             provider.base_url: environment.get(provider.api_key_env or "")
@@ -45,22 +47,21 @@ class Scorer:
         """Natural logarithms for token_ids[start:]. Raises a 501 Problem with the reason where that is not possible."""
         base_url, model = self._server(teacher)
         if engine == "vllm":
-            address, body = URL(canonical(base_url) + "/completions"), vllm_body(model, token_ids)
+            address, body = canonical(base_url) + "/completions", vllm_body(model, token_ids)
         else:
             # SGLang's own API lies beside its OpenAI one, not below it.
-            address, body = URL(canonical(base_url).removesuffix("/v1") + "/generate"), sglang_body(token_ids)
-        headers = self._keys.headers(base_url)
+            address, body = canonical(base_url).removesuffix("/v1") + "/generate", sglang_body(token_ids)
         try:
-            async with self._session.post(
-                address, json=body, headers=headers, allow_redirects=False, timeout=SCORE_TIMEOUT
-            ) as response:
-                status, answer = response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError, UnicodeError) as error:
+            answer = await self._door(address, base_url).post(msgspec.json.encode(body), SCORE_SECONDS)
+        except (OSError, UnicodeError) as error:
             detail = f"No scores from the teacher at {base_url} ({type(error).__name__}); check that it runs there."
             raise PassingFailure(502, "teacher_unreachable", detail) from error
-        if status != 200:
-            raise refusal(status, engine)
-        return read_scores(engine, answer, token_ids, start)
+        if answer.status != 200:
+            raise refusal(answer.status, engine)
+        return read_scores(engine, answer.body, token_ids, start)
+
+    def _open_door(self, address: str, base_url: str) -> Door:
+        return Door(self._connections, address, self._keys.of(base_url))
 
     def _server(self, teacher: TeacherSpec) -> tuple[str, str]:
         if teacher.name is not None and teacher.name in self._file.teachers:
