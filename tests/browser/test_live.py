@@ -56,6 +56,8 @@ def test_from_the_form_to_the_last_step_though_the_connection_breaks(open_page: 
         look_at_the_curves(page)
         read_an_episode(page)
         go_on_from_a_checkpoint(page)
+        page.go_back()
+        delete_the_checkpoint(page)
 
 
 def look_at_the_curves(page: Page) -> None:
@@ -84,19 +86,20 @@ def go_on_from_a_checkpoint(page: Page) -> None:
     page.get_by_role("link", name="seen").click()
     page.get_by_text("Checkpoints", exact=True).click()
     expect(page.get_by_role("region", name="Checkpoints").locator("tbody tr").first).to_contain_text(f"Step {STEPS}")
-    delete_a_checkpoint(page)
     page.get_by_role("link", name="New job from it").first.click()
     expect(page.locator("[data-path='student.model'] input")).to_have_value(re.compile(rf"job-.*{STEPS}$"))
 
 
-def delete_a_checkpoint(page: Page) -> None:
+def delete_the_checkpoint(page: Page) -> None:
     """The trainer, idle by now, does it; the stream of an ended job is closed, so its events are read anew."""
-    page.get_by_role("button", name="Delete the checkpoint of step 2").click()
+    page.get_by_text("Checkpoints", exact=True).click()
+    page.get_by_role("button", name=f"Delete the checkpoint of step {STEPS}").click()
     page.get_by_role("button", name="Delete the checkpoint", exact=True).click()
     expect(page.get_by_role("region", name="Checkpoints").get_by_text("being deleted")).to_be_visible()
     page.reload()
-    expect(page.get_by_text("Checkpoint of step 2 deleted")).to_be_visible()
+    expect(page.get_by_text(f"Checkpoint of step {STEPS} deleted")).to_be_visible()
     page.get_by_text("Checkpoints", exact=True).click()
+    expect(page.get_by_text("No checkpoint yet")).to_be_visible()
 
 
 def test_what_the_server_refuses_stands_beside_its_field(open_page: OpenPage) -> None:
