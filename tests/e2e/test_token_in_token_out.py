@@ -101,7 +101,7 @@ def test_the_trainers_tensors_hold_those_tokens_and_loss_on_the_students_only(re
         rows = [row_T.tolist() for token_ids_BT in laid for row_T in token_ids_BT]
         for episode in episodes:
             *_, (context, last) = attempts_of(episode)
-            whole = context + episode.attempts[last].token_ids
+            whole = [*context, *episode.attempts[last].token_ids]
             assert any(row[: len(whole)] == whole and not any(row[len(whole) :]) for row in rows)
         sampled = sorted(token for episode in episodes for attempt in episode.attempts for token in attempt.token_ids)
         assert sorted(token for microbatch in packed for token in microbatch.targets_N.tolist()) == sampled

@@ -1,13 +1,16 @@
 """The episode record: one rollout of one prompt, with everything the trainer and a reader need. Raw rewards only.
 
-Wire format: msgpack (msgspec). Unknown fields and other versions are refused.
+Wire format: msgpack (msgspec), numbers of tokens packed (contracts.packed). Unknown fields and later versions are
+refused. Version 1 had lists in the place of packed numbers, and is still read.
 """
 
 from typing import Literal
 
 import msgspec
 
-EPISODE_VERSION: Literal[1] = 1
+from contracts.packed import Logprobs, TokenIds, from_wire, to_wire
+
+EPISODE_VERSION: Literal[2] = 2
 
 # Malformed: not in the required form. Truncated: it hit the length limit. Unverified: its check was ended by a deadline
 # or failed. All but `correct` earn nothing.
@@ -26,8 +29,8 @@ class VersionSpan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class Attempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One complete answer of the student. `token_ids` and `logprobs` have the same length; end-of-turn is included."""
 
-    token_ids: list[int]
-    logprobs: list[float]  # nats, of the sampling policy at the sampling temperature
+    token_ids: TokenIds
+    logprobs: Logprobs  # nats, of the sampling policy at the sampling temperature
     version_spans: list[VersionSpan]
     text: str
     outcome: Outcome
@@ -39,7 +42,7 @@ class Attempt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Guidance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the student was told between two attempts; `token_ids` is the whole user-turn delta of the template."""
 
-    token_ids: list[int]
+    token_ids: TokenIds
     text: str
     provider: str
     model: str
@@ -66,14 +69,14 @@ IN_FORM: tuple[Outcome, ...] = ("correct", "wrong")  # what counts for the forma
 class Episode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One rollout. Invariant: len(guidances) == max(len(attempts) - 1, 0) unless `failure` is set."""
 
-    version: Literal[1] = EPISODE_VERSION
+    version: Literal[1, 2] = EPISODE_VERSION
     episode_id: str
     job_id: str
     purpose: Purpose
     step: int
     question_id: str
     sample: int  # index within the group of this question
-    prompt_token_ids: list[int]
+    prompt_token_ids: TokenIds
     attempts: list[Attempt]
     guidances: list[Guidance]
     failure: Failure | None = None
@@ -91,13 +94,24 @@ class Episode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         return any(attempt.reward > 0 for attempt in self.attempts)
 
 
-_decoder = msgspec.msgpack.Decoder(Episode)
-_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Episode, dec_hook=from_wire)
+_list_decoder = msgspec.msgpack.Decoder(list[Episode], dec_hook=from_wire)
+_encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
 
 
 def encode_episode(episode: Episode) -> bytes:
     """The episode as msgpack."""
     return _encoder.encode(episode)
+
+
+def encode_episodes(episodes: list[Episode]) -> bytes:
+    """A list of episodes as msgpack."""
+    return _encoder.encode(episodes)
+
+
+def decode_episodes(data: bytes) -> list[Episode]:
+    """Raises msgspec.ValidationError or msgspec.DecodeError for anything else than such a list."""
+    return _list_decoder.decode(data)
 
 
 def decode_episode(data: bytes) -> Episode:

@@ -1,5 +1,6 @@
 """The episode as one token sequence: the only place where attempts and guidance are laid end to end."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.episodes import Episode
@@ -19,9 +20,12 @@ class Trajectory:
 
 def trajectory_of(episode: Episode) -> Trajectory:
     """prompt, attempt 1, guidance 1, attempt 2, ... (paper section 1: the context only ever grows)."""
-    tokens, attempts, logprobs, versions = [], [], [], []
+    tokens: list[int] = []
+    attempts: list[int] = []
+    logprobs: list[float] = []
+    versions: list[int] = []
 
-    def add_context(token_ids: list[int]) -> None:
+    def add_context(token_ids: Sequence[int]) -> None:
         tokens.extend(token_ids)
         attempts.extend([CONTEXT] * len(token_ids))
         logprobs.extend([0.0] * len(token_ids))

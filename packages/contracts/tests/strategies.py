@@ -2,10 +2,12 @@
 
 from contracts.episodes import Attempt, Episode, Failure, Guidance, VersionSpan
 from contracts.manifests import Manifest, ManifestEntry
+from contracts.packed import Logprobs, TokenIds
 from hypothesis import strategies as st
 
-token_ids = st.lists(st.integers(0, 2**31), max_size=6)
+token_ids = st.lists(st.integers(-(2**31), 2**31 - 1), max_size=6).map(TokenIds.of)
 finite = st.floats(allow_nan=False)
+logprobs = st.lists(finite | st.floats(width=32, allow_nan=False), max_size=6).map(Logprobs.of)
 counts = st.integers(0, 2**53)
 texts = st.text(max_size=20)
 purposes = st.sampled_from(["train", "eval"])
@@ -14,7 +16,7 @@ spans = st.builds(VersionSpan, version=counts, start=counts, end=counts)
 attempts = st.builds(
     Attempt,
     token_ids=token_ids,
-    logprobs=st.lists(finite, max_size=6),
+    logprobs=logprobs,
     version_spans=st.lists(spans, max_size=3),
     text=texts,
     outcome=st.sampled_from(["correct", "wrong", "malformed", "truncated"]),

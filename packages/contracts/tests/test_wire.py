@@ -1,10 +1,11 @@
 """Episodes and manifests as msgpack: nothing is lost, nothing unknown gets in."""
 
+from struct import pack
 from typing import Any
 
 import msgspec
 import pytest
-from contracts.episodes import Episode, decode_episode, encode_episode
+from contracts.episodes import Episode, decode_episode, decode_episodes, encode_episode, encode_episodes
 from contracts.manifests import (
     CHUNK_EPISODES,
     Manifest,
@@ -72,16 +73,33 @@ def plain_episode(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_the_wire_format_of_version_1_is_this_map() -> None:
+def test_the_wire_format_of_version_2_is_this_map() -> None:
     """What older processes have written must stay readable: change the version when this test must change."""
-    episode = decode_episode(msgspec.msgpack.encode(plain_episode()))
-    assert msgspec.msgpack.decode(encode_episode(episode)) == plain_episode()
+    packed = {"token_ids": b"i" + pack("<2i", 5, 6), "logprobs": b"f" + pack("<2f", -0.5, -0.25)}
+    prompt = b"i" + pack("<2i", 1, 2)
+    told = plain_episode(version=2, prompt_token_ids=prompt, attempts=[plain_episode()["attempts"][0] | packed])
+    episode = decode_episode(msgspec.msgpack.encode(told))
+    assert msgspec.msgpack.decode(encode_episode(episode)) == told
+    assert (episode.attempts[0].token_ids, episode.attempts[0].logprobs) == ([5, 6], [-0.5, -0.25])
+
+
+def test_episodes_of_version_1_are_still_read() -> None:
+    """Their lists are packed, so that they are equal to the same episode of today but for the version."""
+    old = decode_episode(msgspec.msgpack.encode(plain_episode()))
+    assert msgspec.structs.replace(decode_episode(encode_episode(old)), version=1) == old
+    assert (old.version, old.prompt_token_ids, old.attempts[0].logprobs) == (1, [1, 2], [-0.5, -0.25])
+
+
+@records
+@given(st.lists(episodes, max_size=2))
+def test_a_batch_survives_its_file(batch: list[Episode]) -> None:
+    assert decode_episodes(encode_episodes(batch)) == batch
 
 
 @pytest.mark.parametrize(
     ("changes", "cause"),
     [
-        ({"version": 2}, "version"),
+        ({"version": 3}, "version"),
         ({"surprise": 1}, "surprise"),
         ({"purpose": "test"}, "purpose"),
         ({"attempts": [{"token_ids": [1]}]}, "attempts"),
@@ -89,6 +107,11 @@ def test_the_wire_format_of_version_1_is_this_map() -> None:
         ({"failure": {"code": "x", "detail": "y", "more": 1}}, "more"),
         ({"step": "4"}, "step"),
         ({"prompt_token_ids": [1.5]}, "prompt_token_ids"),
+        ({"prompt_token_ids": [2**31]}, "prompt_token_ids"),
+        ({"prompt_token_ids": b""}, "prompt_token_ids"),
+        ({"prompt_token_ids": b"f\0\0\0\0"}, "prompt_token_ids"),
+        ({"prompt_token_ids": b"i\0\0\0"}, "prompt_token_ids"),
+        ({"prompt_token_ids": 7}, "prompt_token_ids"),
     ],
 )
 def test_what_is_no_episode_of_this_version_is_refused(changes: dict[str, Any], cause: str) -> None:

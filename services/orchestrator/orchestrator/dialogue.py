@@ -59,7 +59,7 @@ def episode_view(
             options=dict(question.options),
             answer=question.answer,
         )
-    members = msgspec.to_builtins(episode) | {
+    members = msgspec.to_builtins(episode, enc_hook=list) | {
         "outcome": outcome_of(episode),
         "question": asked,
         "dialogue": dialogue(prompt, episode),

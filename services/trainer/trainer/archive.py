@@ -3,8 +3,7 @@
 import json
 from pathlib import Path
 
-import msgspec
-from contracts.episodes import Episode
+from contracts.episodes import Episode, decode_episodes, encode_episodes
 from contracts.policies import job_directory
 from contracts.records import StepRecord
 
@@ -18,12 +17,12 @@ def batch_path(data_root: Path, job_id: str, step: int) -> Path:
 
 def archive_batch(data_root: Path, job_id: str, step: int, episodes: list[Episode]) -> None:
     """Write it before it is learned from, so that any decay rule can be computed on it later. Raises OSError."""
-    write_whole(batch_path(data_root, job_id, step), msgspec.msgpack.encode(episodes))
+    write_whole(batch_path(data_root, job_id, step), encode_episodes(episodes))
 
 
 def read_batch(data_root: Path, job_id: str, step: int) -> list[Episode]:
     """The archived episodes of a step. Raises OSError or msgspec.DecodeError."""
-    return msgspec.msgpack.decode(batch_path(data_root, job_id, step).read_bytes(), type=list[Episode])
+    return decode_episodes(batch_path(data_root, job_id, step).read_bytes())
 
 
 class StepLog:

@@ -35,8 +35,8 @@ class SelfTeacher:
         episode = batch.episodes[rollout]
         if shown is None:
             return batch.trajectories[rollout]
-        context = self.reprompt.context(episode.prompt_token_ids, batch.episodes[shown].attempts[0].token_ids)
-        answer = episode.attempts[0].token_ids
+        context = self.reprompt.context([*episode.prompt_token_ids], [*batch.episodes[shown].attempts[0].token_ids])
+        answer = [*episode.attempts[0].token_ids]
         nothing, unknown = [0.0] * (len(context) + len(answer)), [-1] * (len(context) + len(answer))
         return Trajectory(context + answer, [CONTEXT] * len(context) + [1] * len(answer), nothing, unknown)
 

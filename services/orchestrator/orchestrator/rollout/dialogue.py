@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contracts.episodes import Attempt, Episode, Failure, Guidance, Outcome
 from contracts.guidance import GuidanceRequest, GuidanceResponse, Turn
 from contracts.manifests import ManifestEntry
+from contracts.packed import Logprobs, TokenIds
 
 from orchestrator.rollout.plan import Plan
 from orchestrator.rollout.student import Answer, Sampling
@@ -53,8 +54,8 @@ class Dialogue:
         """Append an answer as the student sampled it."""
         self.attempts.append(
             Attempt(
-                token_ids=answer.token_ids,
-                logprobs=answer.logprobs,
+                token_ids=TokenIds.of(answer.token_ids),
+                logprobs=Logprobs.of(answer.logprobs),
                 version_spans=answer.version_spans,
                 text=text,
                 outcome=outcome,
@@ -95,7 +96,7 @@ class Dialogue:
         leak = guidance.leak
         self.guidances.append(
             Guidance(
-                token_ids=token_ids,
+                token_ids=TokenIds.of(token_ids),
                 text=guidance.text,
                 provider=guidance.rung or guidance.provider,
                 model=guidance.model,
@@ -122,7 +123,7 @@ class Dialogue:
             step=self.plan.step,
             question_id=self.entry.question_id,
             sample=self.entry.sample,
-            prompt_token_ids=list(self.prompt_ids),
+            prompt_token_ids=TokenIds.of(self.prompt_ids),
             attempts=self.attempts,
             guidances=self.guidances,
             failure=failure,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from contracts.episodes import Episode, Failure
 from contracts.manifests import ManifestEntry
+from contracts.packed import TokenIds
 
 from orchestrator.rollout.dialogue import Dialogue
 from orchestrator.rollout.plan import Plan
@@ -51,7 +52,7 @@ def failed_episode(plan: Plan, entry: ManifestEntry, failure: Failure, started_a
         step=plan.step,
         question_id=entry.question_id,
         sample=entry.sample,
-        prompt_token_ids=[],
+        prompt_token_ids=TokenIds.of([]),
         attempts=[],
         guidances=[],
         failure=failure,
