@@ -1,11 +1,12 @@
 """From `publish` to the first token of the new version, against the time that the bytes alone need.
 
 One CPU engine answers streaming clients without a pause while the trainer's own publisher writes, prepares, swaps and
-proves version after version. The limit is measured in the same run, alternately. For `shared_directory` it is the disk:
-the same bytes written in one go and forced to it (write + fsync). In a swap the disk has to take every byte once;
-nothing is read back from it, as the page cache has it. Ours does not wait until the disk has all, as the checkpoint is
-what must survive: so the time that forcing takes after each swap is measured too, and a second ratio counts it as ours.
-For `broadcast` and `upload` the limit is the same bytes through a loopback connection. The last line is for scripts.
+proves version after version. The limit is measured in the same run, alternately, and is the disk on every route: the
+same bytes written in one go and forced to it (write + fsync). In a swap the disk has to take every byte once; nothing
+is read back from it, as the page cache has it. Ours does not wait until the disk has all, as the checkpoint is what
+must survive: so the time that forcing takes after each swap is measured too, and a second ratio counts it as ours. A
+third is against the same bytes through a loopback connection, which `broadcast` and `upload` need besides. The last
+line is for scripts.
 """
 
 import argparse
@@ -172,7 +173,6 @@ def measure(megabytes: int, rounds: int, route: WeightRoute) -> float:
         root, port = Path(directory), free_port()
         base = make_base(root / "base", megabytes)
         settings = {"MODEL_PATH": str(base), "PORT": str(port), "MAX_TOTAL_TOKENS": "4096", "ALLOWED_ROOTS": '["/"]'}
-        settings["UPLOAD_ROOT"] = str(root / "uploads")
         environment = {f"STUDENT_INFERENCE_{name}": value for name, value in settings.items()}
         server = start([sys.executable, "-m", "student_inference"], port, OMP_NUM_THREADS="1", **environment)
         engine, policy = Engine(f"http://127.0.0.1:{port}"), Policy.load(base, 1.0)
@@ -190,48 +190,60 @@ def measure(megabytes: int, rounds: int, route: WeightRoute) -> float:
             server.wait()
 
 
+@dataclass
+class Round:
+    """One swap: seconds from `publish` to its first token, and what was measured beside it."""
+
+    ours: float
+    forcing: float
+    disk: float
+    loopback: float
+    stall: float
+
+
 def report(megabytes: int, rounds: int, publisher: WeightPublisher, policy: Policy, clients: Sequence[Client]) -> float:
     """Publish and write in turn; the first two versions warm up what later ones reuse."""
-    ours, limits, forced, stalls = [], [], [], []
-    for version in range(rounds + 2):
-        for tensor in policy.weights().values():
-            tensor.mul_(1.001)
-        os.sync()
-        started = time.perf_counter()
-        publisher.publish(policy, version)
-        seconds = first_token(clients, f"{JOB}:{version}") - started
-        assert publisher.served is not None
-        files = sorted(publisher.served.landing.place.glob("*.safetensors"))
-        forced_now = forcing_seconds(files)
-        data = memoryview(b"".join(file.read_bytes() for file in files))
-        limit = disk_seconds(data, publisher.data_root) if on_disk(publisher) else loopback_seconds(data)
-        if version >= 2:
-            during = [gap for client in clients for at, gap in client.gaps if started <= at <= started + seconds + 1]
-            ours.append(seconds)
-            limits.append(limit)
-            forced.append(forced_now)
-            stalls.append(max(during, default=0.0))
+    played = [play(version, publisher, policy, clients) for version in range(rounds + 2)][2:]
+    assert publisher.served is not None
     size = publisher.served.size / 1e6
-    usual = statistics.median(gap for client in clients for _, gap in client.gaps)
-    mine, limit = statistics.median(ours), statistics.median(limits)
-    ratio = max(0.0, mine - ALLOWANCE_SECONDS) / limit
-    durable = max(0.0, mine + statistics.median(forced) - ALLOWANCE_SECONDS) / limit
+    swaps = [one.ours for one in played]
+    mine, forcing = statistics.median(swaps), statistics.median(one.forcing for one in played)
+    disk, loopback = statistics.median(one.disk for one in played), statistics.median(one.loopback for one in played)
+    ratio, durable, network = over(mine, disk), over(mine + forcing, disk), over(mine, loopback)
     phases = ", ".join(f"{name} {seconds:.3f}" for name, seconds in publisher.stopwatch.seconds.items())
+    usual = statistics.median(gap for client in clients for _, gap in client.gaps)
     answers = sum(len(client.arrivals) for client in clients) // ANSWER_TOKENS
     sys.stdout.write(
-        f"{size:.1f} MB: publish to first token {mine:.3f} s ({min(ours):.3f} to {max(ours):.3f}; last: {phases}), "
-        f"limit {limit:.3f} s ({size / limit:.0f} MB/s), ratio {ratio:.2f}; "
-        f"{sum(client.failed for client in clients)} of {answers} requests failed; longest wait for a token "
-        f"{statistics.median(stalls):.3f} s, usually {usual:.3f} s; forcing it to the disk would add "
-        f"{statistics.median(forced):.3f} s (ratio {durable:.2f})\n"
+        f"{size:.1f} MB: publish to first token {mine:.3f} s ({min(swaps):.3f} to {max(swaps):.3f}; last: {phases}), "
+        f"disk {disk:.3f} s ({size / disk:.0f} MB/s), ratio {ratio:.2f}; loopback {loopback:.3f} s "
+        f"({size / loopback:.0f} MB/s), ratio {network:.2f}; {sum(client.failed for client in clients)} of {answers} "
+        f"requests failed; longest wait for a token {statistics.median(one.stall for one in played):.3f} s, usually "
+        f"{usual:.3f} s; forcing it to the disk would add {forcing:.3f} s (ratio {durable:.2f})\n"
     )
     sys.stdout.flush()
     return ratio
 
 
-def on_disk(publisher: WeightPublisher) -> bool:
-    """Whether the disk is the physical limit; else the network is."""
-    return isinstance(publisher.route, SharedDirectory)
+def over(seconds: float, limit: float) -> float:
+    """How many times the limit, the allowance taken off."""
+    return max(0.0, seconds - ALLOWANCE_SECONDS) / limit
+
+
+def play(version: int, publisher: WeightPublisher, policy: Policy, clients: Sequence[Client]) -> Round:
+    """One swap, then the same bytes to the disk and through a connection."""
+    for tensor in policy.weights().values():
+        tensor.mul_(1.001)
+    os.sync()
+    started = time.perf_counter()
+    publisher.publish(policy, version)
+    ours = first_token(clients, f"{JOB}:{version}") - started
+    assert publisher.served is not None
+    files = sorted(publisher.served.landing.place.glob("*.safetensors"))
+    forcing = forcing_seconds(files)
+    data = memoryview(b"".join(file.read_bytes() for file in files))
+    during = [gap for client in clients for at, gap in client.gaps if started <= at <= started + ours + 1]
+    disk, loopback = disk_seconds(data, publisher.data_root), loopback_seconds(data)
+    return Round(ours, forcing, disk, loopback, max(during, default=0.0))
 
 
 def main() -> None:
@@ -243,9 +255,8 @@ def main() -> None:
     torch.set_num_threads(1)
     ratios = {size: measure(size, arguments.rounds, ROUTES[arguments.route]()) for size in arguments.megabytes}
     worst = max(ratios, key=lambda size: ratios[size])
-    limit = "disk" if arguments.route == "shared_directory" else "loopback"
     sys.stdout.write(
-        f"hot_swap: ratio {ratios[worst]:.2f} (goal {GOAL}), against bytes / {limit} bandwidth plus "
+        f"hot_swap: ratio {ratios[worst]:.2f} (goal {GOAL}), against bytes / disk bandwidth plus "
         f"{ALLOWANCE_SECONDS * 1000:.0f} ms, the worst at {worst} MB, {arguments.route}\n"
     )
 

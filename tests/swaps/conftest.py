@@ -63,11 +63,7 @@ def student(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def engines(student: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[EngineProcess]]:
     logs = tmp_path_factory.mktemp("engines")
-    uploads = tmp_path_factory.mktemp("uploads")
-    started = [
-        EngineProcess(student, free_port(), logs / f"{number}.log", UPLOAD_ROOT=str(uploads / str(number)))
-        for number in range(3)
-    ]
+    started = [EngineProcess(student, free_port(), logs / f"{number}.log") for number in range(3)]
     for engine in started:
         engine.start()
     yield started

@@ -61,13 +61,14 @@ class EngineProcess:
 
 class Proxy:
     """HTTP before a real engine. Faults: `lies` (says that it swapped, and did not), `hang` (paths that never answer),
-    and `before` (called with each path on its way in)."""
+    `absent` (paths that it does not have), and `before` (called with each path on its way in)."""
 
     def __init__(self, target: EngineProcess) -> None:
         self.target = target
         self.lies = False
         self.claimed: str | None = None
         self.hang: set[str] = set()
+        self.absent: set[str] = set()
         self.released = threading.Event()
         self.before: Any = lambda path: None
         self.server = Server(("127.0.0.1", 0), handler_of(self))
@@ -75,6 +76,8 @@ class Proxy:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        if path.split("?")[0] in self.absent:
+            return 404, b'{"detail": "Not Found"}'
         if self.lies and path == "/update_weights_from_disk":
             self.claimed = json.loads(body)["weight_version"]
             return 200, json.dumps({"success": True, "message": "Succeeded"}).encode()

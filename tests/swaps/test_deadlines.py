@@ -17,6 +17,7 @@ CALLS = {
     "/continue_generation": "shared_directory",
     "/generate": "shared_directory",
     "/upload_weights": "upload",
+    "/update_weights_from_upload": "upload",
     "/init_weights_update_group": "broadcast",
     "/begin_weight_update": "broadcast",
     "/update_weights_from_distributed": "broadcast",

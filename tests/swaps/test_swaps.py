@@ -1,5 +1,6 @@
 """Swaps under load and under faults: no request is lost, no token counts for another version, the job goes on."""
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from contracts.events import PolicyPublished, PolicyRestored, PolicyRolledBack, 
 from trainer.engine import ANSWER_SECONDS, Engine
 from trainer.failures import JobFailure
 from trainer.release import Release
+from trainer.shards import cut
 from trainer.weight_routes import WeightRoute
 from trainer.weight_routes.broadcast import Broadcast
 from trainer.weight_routes.shared_directory import SharedDirectory
@@ -231,18 +233,49 @@ def test_an_engine_that_a_killed_trainer_left_paused_goes_on_before_the_next_pub
     assert next_trainer.told == []
 
 
-def test_engines_that_take_no_upload_end_the_job_at_its_start(
+def test_engines_that_take_no_upload_end_the_job_at_its_start(make_fleet: MakeFleet, proxy: Proxy) -> None:
+    """As real SGLang, which has no such route."""
+    proxy.absent.add("/upload_weights")
+    fleet = make_fleet([proxy.url], Upload())
+    with pytest.raises(JobFailure, match="Not Found") as error:
+        fleet.publish(0)
+    assert error.value.code == "weight_route_missing"
+
+
+def test_an_engine_that_restarts_between_upload_and_swap_is_sent_the_weights_again(
+    make_fleet: MakeFleet, engines: list[EngineProcess], proxy: Proxy
+) -> None:
+    """It keeps nothing on a disk: what was received is gone with the process."""
+    fleet = make_fleet([engines[0].url, proxy.url], Upload())
+    fleet.publish(0)
+
+    def restart(path: str) -> None:
+        if path == "/update_weights_from_upload":
+            proxy.before = lambda path: None
+            engines[2].kill()
+            engines[2].start()
+            engines[2].wait_until_ready()
+
+    proxy.before = restart
+    fleet.publish(1)
+    assert fleet.serving() == {engines[0].url: 1, proxy.url: None}
+    assert "send the weights again" in fleet.rotation()[proxy.url].reason
+    fleet.patrol_until(lambda: fleet.serving()[proxy.url] == 1)
+
+
+def test_a_write_that_fails_in_mid_upload_leaves_the_old_weights(
     make_fleet: MakeFleet, engines: list[EngineProcess], student: Path, tmp_path: Path
 ) -> None:
-    """As real SGLang, which has no such route."""
-    engines[0].kill()
-    plain = EngineProcess(student, engines[0].port, tmp_path / "log")
-    plain.start()
-    try:
-        plain.wait_until_ready()
-        fleet = make_fleet([plain.url], Upload())
-        with pytest.raises(JobFailure, match="takes no uploads") as error:
-            fleet.publish(0)
-        assert error.value.code == "weight_route_missing"
-    finally:
-        plain.kill()
+    fleet = make_fleet([engines[0].url], Upload(smallest_shard=8192))
+    fleet.publish(0)
+    fleet.publisher.base = Path(shutil.copytree(student, tmp_path / "base"))
+    *_, last = cut(fleet.policy.weights(), 8192)
+    (fleet.publisher.base / last).mkdir()  # a directory of that name: the file cannot be opened
+    (fleet.publisher.base / last / "file").touch()
+    with pytest.raises(OSError, match=last):
+        fleet.publish(1)
+    [replica] = fleet.publisher.replicas
+    assert replica.submit(replica.engine.identity).result(WAIT_SECONDS).weight_version == "job-1:0"
+    fleet.publisher.base = student
+    fleet.publish(2)
+    assert fleet.serving() == {engines[0].url: 2}

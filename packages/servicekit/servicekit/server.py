@@ -12,13 +12,13 @@ from servicekit.settings import ServiceSettings
 GRACEFUL_SHUTDOWN_SECONDS = 5
 
 
-def serve(app: FastAPI, settings: ServiceSettings) -> None:
+def serve(app: FastAPI, settings: ServiceSettings, protocol: type[WholeAnswers] = WholeAnswers) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError when the port is taken."""
     config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=WholeAnswers,
+        http=protocol,
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,

@@ -37,6 +37,7 @@ def main() -> None:
     # Imported late: `--help` and a wrong setting need not wait for torch.
     from student_inference.app import create_app
     from student_inference.config import ModelError
+    from student_inference.inflow import LettingGo
 
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     threading.excepthook = end_process
@@ -45,7 +46,7 @@ def main() -> None:
     except ModelError as error:
         sys.stderr.write(f"student_inference: {error}\n")
         raise SystemExit(2) from None
-    serve(app, settings)
+    serve(app, settings, LettingGo)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ from student_inference.settings import InferenceSettings
 from student_inference.text import TextCodec
 from student_inference.transfer_routes import transfer_router
 from student_inference.upload_routes import upload_router
-from student_inference.uploads import Uploads
 from student_inference.weight_routes import weight_router
 from student_inference.weights import tensor_shapes
 
@@ -73,20 +72,10 @@ def create_app(settings: InferenceSettings) -> FastAPI:
     app.include_router(control_router(front))
     app.include_router(weight_router(front))
     app.include_router(transfer_router(front))
-    app.include_router(upload_router(front, uploads_of(settings, config)))
+    app.include_router(upload_router(front, config))
     add_error_handlers(app)
     app.add_middleware(BearerKeys, api_key=settings.api_key, admin_api_key=settings.admin_api_key)
     return app
-
-
-def uploads_of(settings: InferenceSettings, config: ModelConfig) -> Uploads | None:
-    """None when no upload is allowed. Raises ModelError for a directory from which nothing may be loaded."""
-    if settings.upload_root is None:
-        return None
-    root = settings.upload_root.resolve()
-    if not any(root.is_relative_to(allowed) for allowed in settings.roots()):
-        raise ModelError(f"upload_root: {root} lies outside the allowed roots; add it to allowed_roots")
-    return Uploads(root, config, (settings.model_path / "config.json").read_bytes())
 
 
 def context_of(settings: InferenceSettings, config: ModelConfig) -> int:

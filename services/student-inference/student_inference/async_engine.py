@@ -1,6 +1,7 @@
 """The engine as the HTTP side sees it: awaitable generations, and swaps that wait for those in flight."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -165,7 +166,21 @@ class AsyncEngine:
             filling = await asyncio.to_thread(
                 self._sets.read, lambda into: fill(Filling(config, self.dtype, into), directory, shards)
             )
-            self._sets.stage(Staged(version, filling.stamps, filling.weights))
+            self._sets.stage(Staged(filling.weights, version, filling.stamps))
+
+    async def receive_weights(self, read: Callable[[Filling], Filling]) -> str:
+        """Call `read` in a thread. Returns the receipt by which `update_from_upload` serves what it filled."""
+        config = self.engine.model.config
+        async with self._swapping:
+            filling = await asyncio.to_thread(self._sets.read, lambda into: read(Filling(config, self.dtype, into)))
+            receipt = uuid.uuid4().hex
+            self._sets.stage(Staged(filling.weights, receipt=receipt))
+        return receipt
+
+    async def update_from_upload(self, receipt: str, version: str | None, *, flush: bool, abort_all: bool) -> None:
+        """As `update_weights`, with what was received. Raises ModelError when it is not there any more."""
+        async with self._swapping:
+            await self._serve(self._sets.take_upload(receipt), version, flush, abort_all)
 
     async def serve_weights(
         self, read: Callable[[Weights | None], Weights], version: str | None, *, flush: bool

@@ -19,6 +19,7 @@ ADMIN_PATHS = frozenset(
         "/end_weight_update",
         "/prepare_weights",
         "/upload_weights",
+        "/update_weights_from_upload",
         "/flush_cache",
         "/abort_request",
         "/pause_generation",

@@ -20,9 +20,6 @@ class InferenceSettings(ServiceSettings):
     allowed_roots: list[Path] = Field(
         [], description="JSON list of directories below which new weights may lie; empty: where model_path lies."
     )
-    upload_root: Path | None = Field(
-        None, description="Directory below an allowed root for weights sent over HTTP; without one they are refused."
-    )
     dtype: str = Field("float32", pattern="^(float32|bfloat16)$", description="float32 or bfloat16.")
     threads: int = Field(1, ge=1, description="Threads of torch. On shared cores one is fastest.")
     context_length: int = Field(0, ge=0, description="Longest prompt plus output; 0 takes the model's own limit.")

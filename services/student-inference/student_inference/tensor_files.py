@@ -1,4 +1,4 @@
-"""Safetensors files, read straight into the memory from which their tensors will be served.
+"""Safetensors files, from a disk or a connection, read straight into the memory from which they will be served.
 
 Each piece is read, hashed and checked while it is in the processor's cache: the memory is passed over once, and what
 was hashed is what will be served. Read, not mapped: a file that is cut short under a mapping ends the process.
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from io import FileIO
 from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 import torch
@@ -22,8 +23,10 @@ from student_inference.weights import Place
 # Stays in the second-level cache of one core.
 PIECE_BYTES = 2**20
 LENGTH_BYTES = 8
-# The bound of the safetensors library.
-LONGEST_HEADER_BYTES = 100_000_000
+# Names and shapes of the largest checkpoints fill less than a megabyte.
+LONGEST_HEADER_BYTES = 16 * 2**20
+# Behind each file of a stream: its XXH3-128.
+DIGEST_BYTES = 16
 METADATA = "__metadata__"
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 
@@ -41,18 +44,25 @@ class Entry(msgspec.Struct, frozen=True):
     data_offsets: tuple[int, int]
 
 
+class Stream(Protocol):
+    """What bytes come from."""
+
+    def readinto(self, room: memoryview, /) -> int | None:
+        """How many have been put there; 0 at the end."""
+
+
 class Source:
     """A file that is read once, from its beginning to its end. Raises ModelError when it ends too early."""
 
-    def __init__(self, file: FileIO, hashed: bool) -> None:
-        self.file = file
-        self.digest = xxhash.xxh3_128() if hashed else None
+    def __init__(self, stream: Stream, digest: xxhash.xxh3_128 | None = None) -> None:
+        self.stream = stream
+        self.digest = digest
 
     def fill(self, room: memoryview) -> None:
         """The next bytes, as many as there is room for."""
         rest = room
         while len(rest):
-            count = self.file.readinto(rest)
+            count = self.stream.readinto(rest)
             if not count:
                 raise ModelError(f"corrupt safetensors file: it ends {len(rest)} bytes too early")
             rest = rest[count:]
@@ -74,9 +84,13 @@ def read_file(path: Path, place_of: PlaceOf, checksum: str | None = None) -> Sta
     """
     try:
         with FileIO(path) as file:
-            source, stamp = Source(file, checksum is not None), stamp_of(os.fstat(file.fileno()))
-            for name, entry in read_header(source, stamp[-1]).items():
-                read_tensor(source, name, entry, place_of(name, entry.shape))
+            source, stamp = (
+                Source(file, None if checksum is None else xxhash.xxh3_128()),
+                stamp_of(os.fstat(file.fileno())),
+            )
+            size = read_tensors(source, stamp[-1], place_of)
+        if size != stamp[-1]:
+            raise ModelError(f"corrupt safetensors file: {stamp[-1]} bytes instead of {size}")
     except OSError as error:
         raise ModelError(f"{path}: missing shard or unreadable ({error.strerror})") from error
     except ModelError as error:
@@ -86,14 +100,36 @@ def read_file(path: Path, place_of: PlaceOf, checksum: str | None = None) -> Sta
     return stamp
 
 
+def read_next(stream: Stream, left: int, place_of: PlaceOf) -> None:
+    """Copy every tensor of the next file of a stream to its place; `left` bytes are still to come, with its digest.
+
+    Raises ModelError as `read_file` does.
+    """
+    digest = xxhash.xxh3_128()
+    read_tensors(Source(stream, digest), left - DIGEST_BYTES, place_of)
+    promised = Source(stream).take(DIGEST_BYTES)
+    if digest.digest() != promised:
+        raise ModelError(f"the XXH3-128 of a file is {digest.hexdigest()}, not {promised.hex()}; send it again")
+
+
 def stamp_of(state: os.stat_result) -> Stamp:
     return state.st_dev, state.st_ino, state.st_mtime_ns, state.st_size
 
 
-def read_header(source: Source, size: int) -> dict[str, Entry]:
-    """Names and entries in the order of the data, which fills the file without a gap."""
+def read_tensors(source: Source, room: int, place_of: PlaceOf) -> int:
+    """Header and tensors of a file of at most `room` bytes. Returns how many it has."""
+    entries, size = read_header(source, room)
+    if size > room:
+        raise ModelError(f"corrupt safetensors file: {room} bytes instead of {size}")
+    for name, entry in entries.items():
+        read_tensor(source, name, entry, place_of(name, entry.shape))
+    return size
+
+
+def read_header(source: Source, room: int) -> tuple[dict[str, Entry], int]:
+    """Names and entries in the order of the data, which fills the file without a gap; and the bytes of the file."""
     length = int.from_bytes(source.take(LENGTH_BYTES), "little")
-    if length > min(LONGEST_HEADER_BYTES, size - LENGTH_BYTES):
+    if length > min(LONGEST_HEADER_BYTES, room - LENGTH_BYTES):
         raise ModelError(f"corrupt safetensors file: a header of {length} bytes")
     try:
         parts = msgspec.json.decode(source.take(length), type=dict[str, msgspec.Raw])
@@ -105,9 +141,7 @@ def read_header(source: Source, size: int) -> dict[str, Entry]:
     for name, entry in ordered.items():
         if entry.data_offsets != (end, end := end + bytes_in(name, entry)):
             raise ModelError(f"corrupt safetensors file: the offsets of {name!r} are {list(entry.data_offsets)}")
-    if LENGTH_BYTES + length + end != size:
-        raise ModelError(f"corrupt safetensors file: {size} bytes instead of {LENGTH_BYTES + length + end}")
-    return ordered
+    return ordered, LENGTH_BYTES + length + end
 
 
 def bytes_in(name: str, entry: Entry) -> int:
@@ -120,7 +154,7 @@ def read_tensor(source: Source, name: str, entry: Entry, place: Place | None) ->
     """Into its place; one that has none is read all the same, for the digest."""
     dtype, count = DTYPES[entry.dtype], prod(entry.shape)
     if place is None:
-        read_numbers(source, name, dtype, torch.empty(count, dtype=dtype))
+        skip_numbers(source, name, dtype, count)
     elif place[0].is_contiguous() and place[0].numel() == count:
         read_numbers(source, name, dtype, place[0].view(-1))
     else:
@@ -139,6 +173,14 @@ def read_numbers(source: Source, name: str, dtype: torch.dtype, into: Tensor) ->
         check_finite(name, piece)
         if beside is not None:
             part.copy_(piece)
+
+
+def skip_numbers(source: Source, name: str, dtype: torch.dtype, count: int) -> None:
+    """Read them as `read_numbers` does, and forget them; however many there are, only a piece is held."""
+    step = PIECE_BYTES // dtype.itemsize
+    beside = torch.empty(min(step, count), dtype=dtype)
+    for start in range(0, count, step):
+        read_numbers(source, name, dtype, beside[: count - start])
 
 
 def check_finite(name: str, tensor: Tensor) -> None:

@@ -1,47 +1,65 @@
-"""A route that SGLang does not have: weights over HTTP, for an engine that shares no disk with the trainer."""
+"""Routes that SGLang does not have: weights over HTTP, for an engine that shares no disk with the trainer."""
 
-from collections.abc import AsyncIterator
-
+import msgspec
 from fastapi import APIRouter, Request, Response
 
 from student_inference.async_engine import AsyncEngine
-from student_inference.config import ModelError
-from student_inference.loading import SINGLE_FILE, Shard
+from student_inference.config import ModelConfig, ModelError
+from student_inference.control_routes import read
+from student_inference.inflow import inflow_of
+from student_inference.protocol import BadRequest
 from student_inference.routes import json_response
-from student_inference.uploads import TooLarge, Uploads
-from student_inference.weight_routes import refused_update
+from student_inference.uploads import TooLarge, most_bytes, promised_length, read_upload
+from student_inference.weight_routes import STILL_IN_FLIGHT, refused_update, updated
 
-NO_ROOT = "this engine takes no uploads; set STUDENT_INFERENCE_UPLOAD_ROOT to a directory below an allowed root"
-PAYLOAD_TOO_LARGE, NOT_IMPLEMENTED, INSUFFICIENT_STORAGE = 413, 501, 507
+PAYLOAD_TOO_LARGE = 413
 
 
-def upload_router(engine: AsyncEngine, uploads: Uploads | None) -> APIRouter:
+class UploadUpdate(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Body of /update_weights_from_upload. `receipt`: what /upload_weights answered."""
+
+    receipt: str
+    weight_version: str | None = None
+    flush_cache: bool = True
+    abort_all_requests: bool = False
+
+
+def upload_router(engine: AsyncEngine, config: ModelConfig) -> APIRouter:
     """Guarded by the admin key. What is refused leaves the served weights as they are."""
     router = APIRouter()
+    most = most_bytes(config)
 
     @router.post("/upload_weights")
     async def upload_weights(http: Request) -> Response:
-        """Body: a safetensors file. Query: xxh128 of it, and the weight_version under which it will be served.
+        """Body: safetensors files, each with the 16 bytes of its XXH3-128 behind it. Nothing that is served changes."""
+        answer = await received(engine, http, most)
+        answer.headers["Connection"] = "close"
+        return answer
 
-        Answers the model_path for /update_weights_from_disk, which then has nothing left to read.
-        """
-        checksum, version = http.query_params.get("xxh128", ""), http.query_params.get("weight_version")
-        if uploads is None:
-            return refused_update(NO_ROOT, NOT_IMPLEMENTED)
+    @router.post("/update_weights_from_upload")
+    async def update_weights_from_upload(http: Request) -> Response:
         try:
-            directory = await uploads.receive(http.stream(), checksum)
-            await engine.prepare_weights(str(directory), version, only(Shard(SINGLE_FILE, checksum)))
-        except TooLarge as error:
-            return refused_update(str(error), PAYLOAD_TOO_LARGE)
-        except ModelError as error:
+            body = await read(http, UploadUpdate)
+            await engine.update_from_upload(
+                body.receipt, body.weight_version, flush=body.flush_cache, abort_all=body.abort_all_requests
+            )
+        except (ModelError, BadRequest) as error:
             return refused_update(str(error))
-        except OSError as error:
-            return refused_update(f"{uploads.root}: {error.strerror}", INSUFFICIENT_STORAGE)
-        message = "Received, read and checked; the next update serves it at once."
-        return json_response({"success": True, "message": message, "model_path": str(directory)})
+        except TimeoutError:
+            return refused_update(STILL_IN_FLIGHT)
+        return updated(engine, f"upload {body.receipt}")
 
     return router
 
 
-async def only(shard: Shard) -> AsyncIterator[Shard]:
-    yield shard
+async def received(engine: AsyncEngine, http: Request, most: int) -> Response:
+    """Read what is uploaded; the answer has the receipt by which it can be served."""
+    try:
+        with inflow_of(http, promised_length(http.headers.get("content-length"), most)) as body:
+            receipt = await engine.receive_weights(lambda filling: read_upload(body, filling))
+    except TooLarge as error:
+        return refused_update(str(error), PAYLOAD_TOO_LARGE)
+    except ModelError as error:
+        return refused_update(str(error))
+    message = "Received and checked; /update_weights_from_upload serves it at once."
+    return json_response({"success": True, "message": message, "receipt": receipt})

@@ -16,6 +16,7 @@ from student_inference.protocol import BadRequest
 from student_inference.routes import json_response
 
 log = structlog.get_logger()
+STILL_IN_FLIGHT = f"requests in flight did not end in {DRAIN_SECONDS:.0f} s; the old weights stay"
 
 
 class DiskUpdate(msgspec.Struct, kw_only=True):
@@ -57,11 +58,8 @@ def weight_router(engine: AsyncEngine) -> APIRouter:
         except (ModelError, BadRequest) as error:
             return refused_update(str(error))
         except TimeoutError:
-            return refused_update(f"requests in flight did not end in {DRAIN_SECONDS:.0f} s; the old weights stay")
-        version = engine.engine.version
-        log.info("weights_updated", weight_version=version, model_path=body.model_path)
-        message = f"Succeeded to update model weights. Weight version updated to {version}."
-        return json_response({"success": True, "message": message, "num_paused_requests": 0})
+            return refused_update(STILL_IN_FLIGHT)
+        return updated(engine, body.model_path)
 
     @router.post("/prepare_weights")
     async def prepare_weights(http: Request) -> Response:
@@ -82,6 +80,13 @@ async def landed_in(lines: AsyncIterator[bytes]) -> AsyncIterator[Shard]:
     async for line in lines:
         landed = parsed(line, Landed)
         yield Shard(landed.file, landed.xxh128)
+
+
+def updated(engine: AsyncEngine, source: str) -> Response:
+    version = engine.engine.version
+    log.info("weights_updated", weight_version=version, source=source)
+    message = f"Succeeded to update model weights. Weight version updated to {version}."
+    return json_response({"success": True, "message": message, "num_paused_requests": 0})
 
 
 def refused_update(message: str, status: int = 400) -> Response:

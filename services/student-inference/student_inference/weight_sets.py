@@ -4,7 +4,7 @@ Reading into memory that is there already takes a fraction of the time: fresh pa
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,11 +18,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Staged:
-    """Weights that were read and checked, and only have to be served. `stamps`: of their files, by name."""
+    """Weights that were read and checked, and only have to be served.
 
-    version: str | None
-    stamps: Mapping[str, Stamp]
+    They are known by their version and their files' stamps, or by the receipt of their upload.
+    """
+
     weights: Weights
+    version: str | None = None
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
+    receipt: str | None = None
 
 
 class WeightSets:
@@ -55,6 +59,14 @@ class WeightSets:
         staged = self._staged
         if staged is None or staged.version != version or staged.stamps != stamps_of(directory):
             return None
+        self._staged = None
+        return staged.weights
+
+    def take_upload(self, receipt: str) -> Weights:
+        """The staged weights. Raises ModelError unless they are those of this upload."""
+        staged = self._staged
+        if staged is None or staged.receipt != receipt:
+            raise ModelError(f"receipt: no upload {receipt!r} waits here any more; send the weights again")
         self._staged = None
         return staged.weights
 

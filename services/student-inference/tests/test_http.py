@@ -249,7 +249,7 @@ def test_neither_key_opens_what_the_other_does() -> None:
 
     for path in ("/generate", "/v1/chat/completions", "/model_info", "/server_info"):
         assert (opens(path, "normal"), opens(path, "admin"), opens(path, "")) == (True, False, False), path
-    for path in ("/update_weights_from_disk", "/pause_generation", "/upload_weights"):
+    for path in ("/update_weights_from_disk", "/pause_generation", "/upload_weights", "/update_weights_from_upload"):
         assert (opens(path, "normal"), opens(path, "admin"), opens(path, "")) == (False, True, False), path
     assert opens("/health", "")
     assert opens("/metrics", "")

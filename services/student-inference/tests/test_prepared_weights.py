@@ -1,10 +1,8 @@
-"""Weights that are read and checked before the swap: from a directory, or sent over HTTP."""
+"""Weights that are read from a directory and checked before the swap."""
 
 import json
 import shutil
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import pytest
 import xxhash
 
 from .oracle import chosen, make_student, near, oracle_logprobs
-from .server import START_SECONDS, Server, start_server
+from .server import Server, start_server
 
 PROMPT = [5, 9, 13, 2, 40, 41, 42, 43, 44, 45, 7, 8]
 GREEDY = {"max_new_tokens": 6, "temperature": 0.0, "ignore_eos": True}
@@ -29,14 +27,9 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def uploads(student: Path) -> Path:
-    return student.parent / "uploads"
-
-
-@pytest.fixture(scope="module")
-def server(student: Path, uploads: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(student: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     log = tmp_path_factory.mktemp("server") / "log"
-    running = start_server(student, free_port(), log, admin_api_key="admin", upload_root=str(uploads))
+    running = start_server(student, free_port(), log, admin_api_key="admin")
     yield running
     running.stop()
 
@@ -59,11 +52,6 @@ def lines(directory: Path | str, version: str, checksums: dict[str, str]) -> byt
 def prepare(server: Server, directory: Path, version: str, checksum: str | None = None) -> httpx2.Response:
     checksums = {"model.safetensors": checksum or checksum_of(directory)}
     return server.http.post("/prepare_weights", content=lines(directory, version, checksums), headers=ADMIN)
-
-
-def upload(server: Server, body: Any, checksum: str, version: str = "up") -> httpx2.Response:
-    place = {"xxh128": checksum, "weight_version": version}
-    return server.http.post("/upload_weights", params=place, content=body, headers=ADMIN)
 
 
 def checksum_of(directory: Path) -> str:
@@ -135,41 +123,8 @@ def test_a_preparation_that_fails_changes_nothing(
     serves(server, student, "a")
 
 
-def test_uploaded_weights_are_served(server: Server, other_student: Path, uploads: Path) -> None:
-    data = (other_student / "model.safetensors").read_bytes()
-    answer = upload(server, data, checksum_of(other_student))
-    assert answer.status_code == 200, answer.text
-    assert update(server, answer.json()["model_path"], "up").status_code == 200
-    serves(server, other_student, "up")
-    assert [path.name for path in uploads.iterdir()] == [checksum_of(other_student)]
-
-
-def test_a_body_that_is_not_as_promised_is_refused_and_leaves_nothing(
-    server: Server, student: Path, uploads: Path
-) -> None:
-    update(server, student, "a")
-    before = set(uploads.iterdir()) if uploads.exists() else set()
-    data = (student / "model.safetensors").read_bytes()
-    junk = b"no safetensors file"
-    assert "XXH3-128" in upload(server, data[:-1], checksum_of(student)).json()["message"]
-    assert "32 hexadecimal" in upload(server, data, "../../etc").json()["message"]
-    assert upload(server, junk, xxh128(junk)).status_code == 400
-    assert upload(server, (bytes(2**20) for _ in range(64)), "0" * 32).status_code == 413
-    left = {path.name for path in set(uploads.iterdir()) - before}
-    assert left <= {xxh128(junk)}, "only a whole file of the promised checksum may stay"
-    serves(server, student, "a")
-
-
-def test_only_the_newest_uploads_are_kept(server: Server, student: Path, other_student: Path, uploads: Path) -> None:
-    for directory in (student, other_student, student.parent / "third"):
-        make_student(student.parent / "third", "qwen3", seed=2)
-        assert upload(server, (directory / "model.safetensors").read_bytes(), checksum_of(directory)).status_code == 200
-    assert len(list(uploads.iterdir())) == 2
-
-
-def test_preparing_and_uploading_need_the_admin_key(server: Server) -> None:
-    for path in ("/prepare_weights", "/upload_weights"):
-        assert server.http.post(path, json={}).status_code == 401
+def test_preparing_needs_the_admin_key(server: Server) -> None:
+    assert server.http.post("/prepare_weights", json={}).status_code == 401
 
 
 def test_every_start_has_an_id_of_its_own(server: Server, student: Path, tmp_path: Path) -> None:
@@ -177,14 +132,4 @@ def test_every_start_has_an_id_of_its_own(server: Server, student: Path, tmp_pat
     other = start_server(student, free_port(), tmp_path / "log")
     assert other.http.get("/model_info").json()["instance_id"] != first
     assert server.http.get("/model_info").json()["instance_id"] == first
-    assert other.http.post("/upload_weights", content=b"x").status_code == 501
     other.stop()
-
-
-def test_an_upload_root_outside_the_allowed_roots_is_refused(student: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "student_inference"]
-    settings = {"MODEL_PATH": str(student), "UPLOAD_ROOT": str(tmp_path / "elsewhere"), "PORT": "0"}
-    environment = {f"STUDENT_INFERENCE_{name}": value for name, value in settings.items()}
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=START_SECONDS)
-    assert ended.returncode == 2
-    assert "upload_root" in ended.stderr

@@ -2,8 +2,10 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,12 @@ import httpx2
 from pydantic import SecretStr
 from servicekit.keepalive import keepalive_options
 
+from trainer.pouring import post
+
 # A local engine answers in milliseconds; one that decodes a full batch on a busy machine needs seconds.
 ANSWER_SECONDS = 10.0
-UPLOAD_CHUNK_BYTES = 2**20
 NDJSON = {"Content-Type": "application/x-ndjson"}
+OCTETS = {"Content-Type": "application/octet-stream"}
 ABSENT_STATUSES = frozenset({404, 501})
 # Everything else that is asked changes the engine, which takes the admin key.
 NORMAL_PATHS = frozenset({"/generate", "/model_info", "/server_info"})
@@ -74,29 +78,34 @@ class Engine:
         """
         head = {"model_path": str(directory), "weight_version": version}
         lines = (json_line({"file": file, "xxh128": digest}) for file, digest in landed)
-        answer = self.send("/prepare_weights", itertools.chain([json_line(head)], lines), NDJSON, {}, seconds)
-        require_success(self.url, "/prepare_weights", answer)
+        path, content, headers = "/prepare_weights", itertools.chain([json_line(head)], lines), NDJSON | self._admin
+        try:
+            response = self.http.post(path, content=content, headers=headers, timeout=seconds)
+        except httpx2.HTTPError as error:
+            raise EngineError(f"{self.url}{path}: {error!r}") from error
+        require_success(self.url, path, self.checked(path, response))
 
     def load(self, directory: Path | str, version: str, seconds: float) -> None:
         """Swap the weights for those of a Hugging Face directory, and forget every cached prefix."""
         body = {"model_path": str(directory), "weight_version": version, "flush_cache": True}
         self.succeed("/update_weights_from_disk", body, seconds)
 
-    def upload(self, weights: Path, version: str, digest: str, seconds: float) -> str:
-        """Send a safetensors file. Returns the directory that `load` takes. RouteMissing where it takes none."""
-        place = {"xxh128": digest, "weight_version": version}
-        answer = self.send("/upload_weights", chunks_of(weights), octets(weights), place, seconds)
-        return str(answer.get("model_path"))
+    def upload(self, length: int, pour: Callable[[socket.socket], None], seconds: float) -> str:
+        """Send weights of so many bytes, which `pour` writes to the connection. Returns the receipt for `load_upload`.
 
-    def send(
-        self, path: str, body: Iterable[bytes], headers: dict[str, str], query: dict[str, str], seconds: float
-    ) -> dict[str, Any]:
-        """A POST whose body is made while it is sent; the answer is a JSON object."""
+        Raises RouteMissing where there is no such route, and what `pour` raises.
+        """
+        path, headers = "/upload_weights", OCTETS | self._admin
         try:
-            response = self.http.post(path, params=query, content=body, headers=headers | self._admin, timeout=seconds)
-        except (httpx2.HTTPError, OSError) as error:
+            status, text = post(self.url + path, headers, length, pour, seconds)
+        except (HTTPException, OSError) as error:
             raise EngineError(f"{self.url}{path}: {error!r}") from error
-        return self.checked(path, response)
+        return str(self.checked(path, httpx2.Response(status, content=text)).get("receipt"))
+
+    def load_upload(self, receipt: str, version: str, seconds: float) -> None:
+        """Swap the weights for those that were uploaded, and forget every cached prefix."""
+        body = {"receipt": receipt, "weight_version": version, "flush_cache": True}
+        self.succeed("/update_weights_from_upload", body, seconds)
 
     def succeed(self, path: str, body: Mapping[str, Any], seconds: float) -> None:
         """A POST whose answer must say `success`."""
@@ -157,14 +166,3 @@ def require_success(url: str, path: str, answer: Mapping[str, Any]) -> None:
 
 def json_line(record: Mapping[str, str]) -> bytes:
     return json.dumps(record).encode() + b"\n"
-
-
-def octets(weights: Path) -> dict[str, str]:
-    """The length is sent ahead, so that an engine may refuse before a byte is sent."""
-    return {"Content-Type": "application/octet-stream", "Content-Length": str(weights.stat().st_size)}
-
-
-def chunks_of(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(UPLOAD_CHUNK_BYTES):
-            yield chunk

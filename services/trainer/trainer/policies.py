@@ -12,12 +12,14 @@ from xxhash import xxh3_128
 from trainer.durable import remove_unfinished, remove_whole, whole_directory
 from trainer.policy import Policy
 from trainer.shards import INDEX_FILE, cut, index_of
-from trainer.tensor_files import write_tensors
+from trainer.tensor_files import length_of, write_tensors
 
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth")
 NOT_COPIED = (*WEIGHT_FILES, SHA256.file, XXH128.file)
 # The current version, and those before it that a slow engine may still be reading.
 KEEP_POLICIES = 3
+# What Hugging Face's readers look for.
+METADATA = {"format": "pt"}
 
 Land = Callable[[str, str], None]
 """Hears the name and the XXH3-128 of each file once it is whole."""
@@ -42,7 +44,12 @@ def write_weights(weights: Mapping[str, Tensor], limit: int | None, place: Path,
     if len(shards) > 1:
         (place / INDEX_FILE).write_text(index_of(shards))
     for name, tensors in shards.items():
-        land(name, write_tensors(place / name, tensors, {"format": "pt"}, xxh3_128))
+        land(name, write_tensors(place / name, tensors, METADATA, xxh3_128))
+
+
+def lengths_of(weights: Mapping[str, Tensor], limit: int | None) -> dict[str, int]:
+    """Bytes of each file that `write_weights` will write."""
+    return {name: length_of(tensors, METADATA) for name, tensors in cut(weights, limit).items()}
 
 
 def write_policy(policy: Policy, base: Path, directory: Path, limit: int | None = None) -> None:

@@ -99,7 +99,8 @@ class WeightPublisher:
         started = time.monotonic()
         self.stopwatch.reset()
         weights = policy.weights()
-        with new_release(policy, weights, version, self.job_id, self.data_root, self.base, self.served) as release:
+        shard, place = self.route.smallest_shard, (self.job_id, self.data_root, self.base)
+        with new_release(policy, weights, version, *place, self.served, shard) as release:
             prepared = self.prepare(release, lambda: self.write(release, weights))
         proofs = self.swap_until_proved(release, policy, prepared)
         for replica, proof in proofs.items():
@@ -120,7 +121,7 @@ class WeightPublisher:
     def write(self, release: Release, weights: Mapping[str, Tensor]) -> None:
         """Engines read its first files while the others are written."""
         with self.stopwatch.measure("write"):
-            release.write(weights, self.route.smallest_shard)
+            release.write(weights)
 
     def swap_until_proved(self, release: Release, policy: Policy, prepared: Outcome[None]) -> dict[Replica, Proof]:
         """Try until replicas are proved and the rule is content. Raises JobFailure at the deadline."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from trainer.canary import canary_ids
 from trainer.landing import Landing
-from trainer.policies import whole_policy, write_weights
+from trainer.policies import lengths_of, whole_policy, write_weights
 from trainer.policy import Policy
 from trainer.shards import WEIGHTS_FILE, shard_bytes, size_of
 
@@ -25,7 +25,10 @@ PHASE_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Release:
-    """`landing`: its weight files; `canary`: what the trainer computes for it; `canary_before`: for the one before."""
+    """`landing`: its weight files, of these `lengths`, cut at `limit` bytes, or one.
+
+    `canary`: what the trainer computes for it; `canary_before`: for the one before.
+    """
 
     version: int
     name: str  # the engine's weight version
@@ -34,6 +37,8 @@ class Release:
     size: int  # bytes of its weights
     canary_ids: list[int]
     canary_before: list[float] | None
+    limit: int | None = None
+    lengths: Mapping[str, int] = field(default_factory=dict)
     canary: "Future[list[float]]" = field(default_factory=Future)
 
     def recognise(self, policy: Policy) -> None:
@@ -41,12 +46,11 @@ class Release:
         if not self.canary.done():
             self.canary.set_result(policy.prompt_logprobs(self.canary_ids))
 
-    def write(self, weights: Mapping[str, Tensor], smallest_shard: int | None) -> None:
-        """In files of at least so many bytes; None: in one file. Raises OSError; then nobody waits for more of it."""
+    def write(self, weights: Mapping[str, Tensor]) -> None:
+        """Raises OSError; then nobody waits for more of it."""
         whole = False
         try:
-            limit = None if smallest_shard is None else shard_bytes(self.size, smallest_shard)
-            write_weights(weights, limit, self.landing.place, self.landing.land)
+            write_weights(weights, self.limit, self.landing.place, self.landing.land)
             whole = True
         finally:
             self.landing.end(whole)
@@ -71,18 +75,26 @@ def new_release(
     data_root: Path,
     base: Path,
     before: Release | None,
+    smallest_shard: int | None,
 ) -> Iterator[Release]:
-    """The next version, to be written inside; on leaving it lies whole in its directory. Raises OSError."""
+    """The next version, to be written inside; on leaving it lies whole in its directory. Raises OSError.
+
+    `smallest_shard`: bytes of its files, at least; None: it is one file.
+    """
     directory = policy_directory(data_root, job_id, version).absolute()
+    size = size_of(weights)
+    limit = None if smallest_shard is None else shard_bytes(size, smallest_shard)
     with whole_policy(base, directory) as (place, digests):
         release = Release(
             version=version,
             name=engine_version(job_id, version),
             directory=directory,
             landing=Landing(place, digests),
-            size=size_of(weights),
+            size=size,
             canary_ids=canary_ids(policy.vocab_size),
             canary_before=before.canary.result() if before else None,
+            limit=limit,
+            lengths=lengths_of(weights, limit),
         )
         yield release
     release.landing.place = directory

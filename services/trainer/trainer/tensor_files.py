@@ -56,12 +56,22 @@ def write_tensors(
 
 def pieces_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
     """The bytes of the file in order. Wide types come first, so that every tensor is aligned in a mapped file."""
-    ordered = dict(sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])))
+    ordered = in_order(tensors)
     yield header_of(ordered, metadata)
     for tensor in ordered.values():
         data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
         for start in range(0, len(data), PIECE_BYTES):
             yield data[start : start + PIECE_BYTES]
+
+
+def length_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> int:
+    """Bytes of the file, known before it is written."""
+    numbers = sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())
+    return len(header_of(in_order(tensors), metadata)) + numbers
+
+
+def in_order(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return dict(sorted(tensors.items(), key=lambda item: (-item[1].itemsize, item[0])))
 
 
 def header_of(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:

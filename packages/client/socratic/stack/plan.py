@@ -157,7 +157,7 @@ def service_settings(request: StackRequest, redis_url: str, url: Mapping[str, st
             "TEACHER_GATEWAY_CASSETTE_ROOT": str(request.home / "cassettes"),
             **local_teacher,
         },
-        **{name: engine_settings(request, name, model_roots) for name in engine_names(request)},
+        **{name: engine_settings(request, model_roots) for name in engine_names(request)},
         TRAINER: {
             "TRAINER_REDIS_URL": redis_url,
             "TRAINER_STUDENT_URLS": student_urls,
@@ -176,12 +176,11 @@ def service_settings(request: StackRequest, redis_url: str, url: Mapping[str, st
     }
 
 
-def engine_settings(request: StackRequest, name: str, model_roots: list[Path]) -> dict[str, str]:
-    """Environment of one replica. Each keeps the weights that are sent to it in a directory of its own."""
+def engine_settings(request: StackRequest, model_roots: list[Path]) -> dict[str, str]:
+    """Environment of one replica."""
     return {
         "STUDENT_INFERENCE_MODEL_PATH": str(request.student),
         "STUDENT_INFERENCE_ALLOWED_ROOTS": json_list(model_roots),
-        "STUDENT_INFERENCE_UPLOAD_ROOT": str(request.data_root / "uploads" / name),
     }
 
 
