@@ -101,6 +101,7 @@ class Verification:
         self.loop = asyncio.get_running_loop()
         # Holds no more answers than there are episodes in flight: each waits for its own.
         self.queue: asyncio.Queue[Waiting] = asyncio.Queue()
+        self.gathering = asyncio.Lock()  # two judges that gather at once would have half as many answers each
         self.judges = [Judge(data_roots) for _ in range(JUDGES)]
         self.sittings = [asyncio.create_task(self._sit(judge)) for judge in self.judges]
 
@@ -123,11 +124,17 @@ class Verification:
 
     async def _sit(self, judge: Judge) -> None:
         while True:
-            batch = [await self.queue.get()]
-            await asyncio.sleep(GATHER_SECONDS)
-            while len(batch) < BATCH_ANSWERS and not self.queue.empty():
-                batch.append(self.queue.get_nowait())
+            async with self.gathering:
+                batch = await self._gather()
             await decide(judge, batch)
+
+    async def _gather(self) -> list[Waiting]:
+        batch = [await self.queue.get()]
+        if self.queue.qsize() < BATCH_ANSWERS - 1:
+            await asyncio.sleep(GATHER_SECONDS)
+        while len(batch) < BATCH_ANSWERS and not self.queue.empty():
+            batch.append(self.queue.get_nowait())
+        return batch
 
 
 async def decide(judge: Judge, batch: Sequence[Waiting]) -> None:

@@ -98,3 +98,14 @@ async def test_no_process_is_left_behind(obedient: Verification) -> None:
     assert len(pids) == len(obedient.judges)
     await obedient.close()
     assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+async def test_answers_that_wait_together_go_to_one_judge_together(obedient: Verification) -> None:
+    def read() -> list[int]:
+        return [
+            psutil.Process(judge.process.pid).io_counters().read_chars for judge in obedient.judges if judge.process
+        ]
+
+    before = read()
+    await asyncio.gather(*[obedient.check(SPEC, QUESTION, "right") for _ in range(BATCH_ANSWERS // 2)])
+    assert [now > then for now, then in zip(read(), before, strict=True)].count(True) == 1
