@@ -13,7 +13,7 @@ RETRY_TEXT = "Your answer is incorrect. Please try again."
 class Turn(BaseModel):
     """One turn of the dialogue so far."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_min_length=0)  # as in Spec
 
     role: Literal["system", "user", "assistant"]
     content: str
@@ -22,7 +22,7 @@ class Turn(BaseModel):
 class GuidanceRequest(BaseModel):
     """Ask for guidance on the latest answer of an episode."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, str_min_length=0)  # as in Spec
 
     job_id: str
     episode_id: str

@@ -43,7 +43,7 @@ class ChatMessage(BaseModel):
 class ChatRequest(BaseModel):
     """The part of OpenAI's request that a teacher needs. Other fields are refused, lest they be silently ignored."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", str_min_length=0)  # as in Spec
 
     model: str = Field(description="A named teacher, `tutor` or `retry`: what GET /v1/models lists.")
     messages: Annotated[list[ChatMessage], Field(min_length=1)]
