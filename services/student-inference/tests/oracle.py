@@ -32,7 +32,15 @@ CONFIGS = {
     "qwen3_theta_untied": Qwen3Config(
         **SHAPE, head_dim=8, tie_word_embeddings=False, rope_parameters={"rope_type": "default", "rope_theta": 777.0}
     ),
+    "qwen3_biases": Qwen3Config(**SHAPE, head_dim=12, tie_word_embeddings=True, attention_bias=True),
     "qwen2": Qwen2Config(**SHAPE, tie_word_embeddings=True),
+    "qwen2_linear_rope": Qwen2Config(
+        **SHAPE,
+        tie_word_embeddings=True,
+        rms_norm_eps=0.01,
+        attention_bias=True,  # a key that this architecture does not know
+        rope_parameters={"rope_type": "linear", "rope_theta": 500.0, "factor": 3.0},
+    ),
     "llama": LlamaConfig(**SHAPE, tie_word_embeddings=False, attention_bias=True),
     "llama3_rope": LlamaConfig(**{**SHAPE, "num_key_value_heads": 1}, rope_parameters=LLAMA3_ROPE),
 }

@@ -173,6 +173,9 @@ def test_a_refused_update_leaves_the_old_weights(server: Server, student: Path, 
     link.symlink_to(outside)
     elsewhere = dict.fromkeys((outside, beside, link), "outside the allowed roots")
     refused = {**elsewhere, wrong: "differs from the served", student / "nowhere": "not a directory", "\0": "NUL"}
+    broken = make_student(student.parent / "broken", "qwen3", seed=3, max_shard_size="20KB")
+    sorted(broken.glob("*.safetensors"))[1].unlink()
+    refused[broken] = "missing shard"
     for path, message in refused.items():
         answer = update(server, path, weight_version="9")
         assert (answer.status_code, answer.json()["success"]) == (400, False)

@@ -1,5 +1,6 @@
 """The launcher with a stand-in for SGLang: a program that answers /health, starts a child, and fails on demand."""
 
+import json
 import os
 import signal
 import subprocess
@@ -27,6 +28,13 @@ from .test_prepared_weights import free_port
 
 # Two Python starts; a loaded machine needs seconds for each.
 WAIT_SECONDS = 60.0
+RECORDER = """
+import json, os, sys, time
+with open(sys.argv[1] + ".part", "w") as file:
+    json.dump(dict(os.environ), file)
+os.rename(sys.argv[1] + ".part", sys.argv[1])
+time.sleep(600)
+"""
 STAND_IN = """
 import http.server, os, subprocess, sys
 directory, port = sys.argv[1], int(sys.argv[sys.argv.index("--port") + 1])
@@ -52,13 +60,14 @@ def settings(**changes: object) -> LauncherSettings:
 
 
 def test_the_command_says_what_the_machine_and_model_need() -> None:
-    command = sglang_command(settings(tensor_parallel=2, data_parallel=4, admin_api_key="secret", port=31000))
+    values = {"tensor_parallel": 2, "data_parallel": 4, "memory_fraction": 0.7}
+    command = sglang_command(settings(**values, admin_api_key="secret", port=31000))
     line = " ".join(command)
     assert line.startswith("python -m sglang.launch_server --model-path /models/student --host 127.0.0.1 --port 31000 ")
     for part in (
         "--tp-size 2",
         "--dp-size 4",
-        "--mem-fraction-static 0.85",
+        "--mem-fraction-static 0.7",
         "--admin-api-key secret",
         "--dtype bfloat16",
     ):
@@ -66,6 +75,7 @@ def test_the_command_says_what_the_machine_and_model_need() -> None:
     assert command.count("--enable-deterministic-inference") == 1
     for absent in ("--api-key ", "--context-length", "--sleep-on-idle", "speculative"):
         assert absent not in line.replace("--admin-api-key ", "")
+    assert "--enable-deterministic-inference" not in sglang_command(settings(deterministic=False))
     on_cpu = sglang_command(settings(device="cpu", context_length=512, extra=["--attention-backend", "torch_native"]))
     assert on_cpu[-3:] == ["--sleep-on-idle", "--attention-backend", "torch_native"]
     assert "--mem-fraction-static" not in on_cpu
@@ -73,11 +83,14 @@ def test_the_command_says_what_the_machine_and_model_need() -> None:
 
 
 def test_a_teachers_command_names_the_model_and_hides_the_key() -> None:
-    values = {"tensor_parallel": 2, "context_length": 4096, "served_model_name": "coach", "api_key": "secret"}
-    teacher = TeacherLauncherSettings(model_path=Path("/models/teacher"), python="python", **values)  # type: ignore[arg-type]
+    sizes = {"tensor_parallel": 2, "data_parallel": 3, "memory_fraction": 0.7, "context_length": 4096}
+    names = {"served_model_name": "coach", "api_key": "secret"}
+    teacher = TeacherLauncherSettings(model_path=Path("/models/teacher"), python="python", **sizes, **names)  # type: ignore[arg-type]
     line = " ".join(vllm_command(teacher))
     assert line.startswith("python -m vllm.entrypoints.openai.api_server --model /models/teacher ")
-    for part in ("--served-model-name coach", "--port 8100", "--tensor-parallel-size 2", "--max-model-len 4096"):
+    for part in ("--served-model-name coach", "--port 8100", "--tensor-parallel-size 2", "--data-parallel-size 3"):
+        assert part in line
+    for part in ("--max-model-len 4096", "--gpu-memory-utilization 0.7"):
         assert part in line
     assert "secret" not in line
     assert vllm_environment(teacher)["VLLM_API_KEY"] == "secret"
@@ -218,6 +231,30 @@ def test_an_engine_that_never_becomes_healthy_is_given_up(tmp_path: Path) -> Non
     never = settings(**patience)
     with Supervised([sys.executable, *program, "--port", str(never.port)], {}) as engine:
         assert until_failure(engine, never, threading.Event()) == "not healthy 0 s after its start"
+
+
+@pytest.mark.parametrize(
+    ("module", "prefix", "expected"),
+    [
+        ("launcher", "SGLANG_LAUNCHER", {"HF_HUB_OFFLINE": "1"}),
+        ("teacher_launcher", "VLLM_LAUNCHER", {"HF_HUB_OFFLINE": "1", "VLLM_API_KEY": "secret", "DO_NOT_TRACK": "1"}),
+    ],
+)
+def test_the_engine_is_started_with_the_environment_that_it_needs(
+    tmp_path: Path, module: str, prefix: str, expected: dict[str, str]
+) -> None:
+    (tmp_path / "recorder.py").write_text(RECORDER)
+    program = [str(tmp_path / "recorder.py"), str(tmp_path / "environment")]
+    values = {"MODEL_PATH": str(tmp_path), "PROGRAM": json.dumps(program), "API_KEY": "secret", "DEVICE": "cpu"}
+    environment = {f"{prefix}_{name}": value for name, value in values.items()}
+    launcher = subprocess.Popen([sys.executable, "-m", f"student_inference.{module}"], env=os.environ | environment)
+    try:
+        eventually((tmp_path / "environment").exists)
+        told = json.loads((tmp_path / "environment").read_text())
+        assert told.items() >= expected.items()
+    finally:
+        launcher.terminate()
+        launcher.wait(WAIT_SECONDS)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -12,6 +12,8 @@ import pytest
 import torch
 import xxhash
 from safetensors.torch import load_file, save
+from student_inference.config import ModelError
+from student_inference.inflow import Inflow
 from torch import Tensor
 
 from .oracle import make_student
@@ -140,6 +142,30 @@ def test_more_than_the_model_can_fill_is_refused_before_it_is_sent(server: Serve
     with opened(server, length=2**25) as connection:
         assert answer_of(connection).startswith(b"HTTP/1.1 413 ")
     serves(server, student, "a")
+
+
+def test_a_sender_that_falls_silent_is_given_up_and_one_that_ends_too_early_is_found_out() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        body, room = Inflow(b"ab", ours, left=9), memoryview(bytearray(100))
+        ours.settimeout(0.05)
+        theirs.sendall(b"cd")
+        assert [body.readinto(room), body.readinto(room)] == [2, 2]
+        with pytest.raises(ModelError, match="nothing of the body arrived"):
+            body.readinto(room)
+        theirs.close()
+        with pytest.raises(ModelError, match="went away"):
+            body.readinto(room)
+
+
+def test_nothing_behind_the_body_is_read() -> None:
+    """There begins another request."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"cdPOST")
+        body, room = Inflow(b"ab", ours, left=4), memoryview(bytearray(100))
+        assert [body.readinto(room) for _ in range(3)] == [2, 2, 0]
+        assert ours.recv(4) == b"POST"
 
 
 def test_a_body_without_a_length_is_refused(server: Server) -> None:

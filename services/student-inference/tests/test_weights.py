@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from student_inference.config import ModelError, read_config, read_eos_ids
+from student_inference.config import ModelError, read_config, read_eos_ids, read_rope
 from student_inference.loading import load_weights
 
 from .oracle import make_student
@@ -95,6 +95,41 @@ def test_a_model_that_would_be_computed_wrongly_is_refused(
     edit_config(other, **{key: value})
     with pytest.raises(ModelError, match=r"config\.json"):
         read_config(other)
+
+
+ROPES: list[tuple[dict[str, Any], float, dict[str, float]]] = [
+    ({}, 10_000.0, {}),
+    ({"rope_theta": 500.0}, 500.0, {}),  # transformers 4
+    ({"rope_theta": 500.0, "rope_scaling": {"type": "linear", "factor": 2.0}}, 500.0, {"factor": 2.0}),
+    ({"rope_parameters": {"rope_theta": 700.0, "rope_type": "default"}}, 700.0, {}),  # transformers 5
+]
+
+
+@pytest.mark.parametrize(("given", "theta", "scaling"), ROPES)
+def test_the_rotary_embedding_is_read_from_old_and_new_layouts(
+    given: dict[str, Any], theta: float, scaling: dict[str, float]
+) -> None:
+    assert read_rope(given) == (theta, tuple(scaling.items()))
+
+
+@pytest.mark.parametrize(
+    ("left_out", "key", "value"),
+    [
+        ("head_dim", "head_dim", 8),
+        ("num_key_value_heads", "num_kv_heads", 4),
+        ("tie_word_embeddings", "tied_head", False),
+    ],
+)
+def test_what_a_config_leaves_out_is_what_transformers_takes(
+    student: Path, tmp_path: Path, left_out: str, key: str, value: object
+) -> None:
+    """hidden_size / num_attention_heads channels, a key/value head for each query head, a head of its own."""
+    other = Path(shutil.copytree(student, tmp_path / "other"))
+    path = other / "config.json"
+    config = json.loads(path.read_text())
+    del config[left_out]
+    path.write_text(json.dumps(config))
+    assert getattr(read_config(other), key) == value
 
 
 def test_end_tokens_of_both_files_count(student: Path, tmp_path: Path) -> None:
