@@ -39,6 +39,7 @@ JOB_COMMANDS: list[Callable[..., None]] = [
     jobs.events,
     jobs.tasks,
     figures.metrics,
+    figures.step,
     figures.models,
 ]
 STACK_COMMANDS: list[Callable[..., None]] = [run.demo, run.run, stack.up, stack.down, stack.status, doctor.doctor]

@@ -8,11 +8,13 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx2
+from contracts.episode_views import EpisodeAttempts
 from contracts.errors import Problem
 from contracts.events import Event, StatusChanged, decode_event
 from contracts.jobs import JobSpec
 from contracts.records import EvaluationRecord, StepRecord
 from contracts.statuses import TERMINAL, JobStatus
+from contracts.system_views import StepView
 from contracts.trials import EpisodeRequest
 from contracts.views import Checkpoint, Job, MetricSeries, Model, Page, Series
 from pydantic import TypeAdapter
@@ -107,6 +109,14 @@ class Client:
     def steps(self, job_id: str) -> list[StepRecord]:
         """Every trained step, in order."""
         return self._all(f"/v1/jobs/{job_id}/steps", StepRecord)
+
+    def step(self, job_id: str, step: int) -> StepView:
+        """One step: its manifest, how many episodes arrived, its record once it is trained."""
+        return StepView.model_validate(self._get(f"/v1/jobs/{job_id}/steps/{step}"))
+
+    def attempts(self, job_id: str, step: int) -> list[EpisodeAttempts]:
+        """Every episode of a step with the outcome, rewards and advantage of its attempts, in the manifest's order."""
+        return self._all(f"/v1/jobs/{job_id}/steps/{step}/attempts", EpisodeAttempts)
 
     def outcomes(self, job_id: str, step: int) -> str:
         """How each episode of a step ended, in the manifest's order: solved at attempt 1 to 9, a to g; 0; x."""

@@ -157,3 +157,26 @@ def test_a_checkpoint_that_the_disk_or_a_job_keeps(run, orchestrator, answer, mo
     orchestrator.on("/v1/jobs/job-1/checkpoints/1", answer(needed, 409, "application/problem+json"))
     refused = run("checkpoints", "delete", "job-1", "1", "--url", orchestrator.url)
     assert (refused.exit_code, "would go on from it" in refused.stderr) == (2, True)
+
+
+def test_a_step_is_shown_episode_by_episode(run, orchestrator, answer, step_records) -> None:
+    entry = {"episode_id": "job-1/train/1/q/0", "question_id": "q", "sample": 0, "seed": 1}
+    manifest = {"version": 1, "job_id": "job-1", "purpose": "train", "step": 1, "policy_version": 0}
+    shown = {"step": 1, "record": step_records[0].model_dump(mode="json"), "episodes_arrived": 1}
+    orchestrator.on("/v1/jobs/job-1/steps/1", answer(shown | {"manifest": manifest | {"entries": [entry]}}))
+    wrong = {"outcome": "wrong", "reward": 0.0, "reward_decayed": 0.0, "advantage": -0.5, "tokens": 3}
+    right = {"outcome": "correct", "reward": 1.0, "reward_decayed": 0.4, "advantage": 0.25, "tokens": 3}
+    made = {"episode_id": "e", "question_id": "q7", "sample": 2, "arrived": True, "failure": None}
+    lost = {"episode_id": "f", "question_id": "q8", "sample": 0, "arrived": False, "failure": None, "attempts": []}
+    broken = lost | {"sample": 1, "arrived": True, "failure": "deadline"}
+    rows = page_of(made | {"attempts": [wrong, right]}, lost, broken)
+    orchestrator.on("/v1/jobs/job-1/steps/1/attempts", answer(rows))
+    head, _, first, second, third = run("step", "job-1", "1", "--url", orchestrator.url).stdout.splitlines()
+    assert head == "step 1: 1 of 3 episodes, decay factor 0.300"
+    assert [cell.strip() for cell in first.split("  ") if cell] == [
+        "q7",
+        "2",
+        "wrong, 0 → 0.00, -0.50 · correct, 1 → 0.40, +0.25",
+    ]
+    assert "not arrived" in second
+    assert "failed: deadline" in third

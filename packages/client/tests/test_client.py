@@ -1,6 +1,8 @@
 """The client against a scripted orchestrator over real HTTP."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,3 +131,10 @@ def test_a_stream_behind_the_last_event_of_an_ended_job_is_empty(
     empty = {"object": "list", "data": [], "has_more": False, "first_id": None, "last_id": None}
     orchestrator.on("/v1/jobs/job-1/events", answer(empty))
     assert list(client.stream("job-1", after="3-0")) == []
+
+
+def test_no_operation_of_the_api_is_left_out() -> None:
+    """The paths in the client's source are those of the document, which a test compares with the service."""
+    document = json.loads((Path(__file__).parents[3] / "docs/openapi.json").read_text())
+    asked = set(re.findall(r'f?"(/v1/[^"?]+)"', Path(client_module.__file__).read_text()))
+    assert asked == {path for path in document["paths"] if path.startswith("/v1/")}

@@ -1,8 +1,9 @@
-"""`metrics` and `models`: what a job's curves say, and which students there are."""
+"""`metrics`, `step` and `models`: what a job's curves and steps say, and which students there are."""
 
 from typing import Annotated
 
 import typer
+from contracts.episode_views import AttemptCell, EpisodeAttempts
 
 from socratic.commands.context import Url, client_of, show_rows
 from socratic.commands.jobs import JobId
@@ -32,6 +33,36 @@ def metrics(
         typer.echo(as_csv(curves), nl=False)
         return
     show_rows(("curve", "", "lowest", "highest", "last"), [curve_row(name, curves[name]) for name in sorted(curves)])
+
+
+def step(
+    context: typer.Context,
+    job_id: JobId,
+    number: Annotated[int, typer.Argument(min=1, help="The training step.")],
+    url: Url = None,
+) -> None:
+    """Show a training step episode by episode: how each attempt ended, its reward and the advantage it was given.
+
+    Example: socratic step job-0123456789ab 3
+    """
+    with client_of(context, url) as client:
+        found, rows = client.step(job_id, number), client.attempts(job_id, number)
+    factor = f", decay factor {found.record.decay_factor:.3f}" if found.record else ", not trained yet"
+    typer.echo(f"step {number}: {found.episodes_arrived} of {len(rows)} episodes{factor}")
+    show_rows(("question", "sample", "attempts: outcome, reward, advantage"), [episode_row(row) for row in rows])
+
+
+def episode_row(row: EpisodeAttempts) -> list[str]:
+    """One line of a step."""
+    missing = f"failed: {row.failure}" if row.failure else "" if row.arrived else "not arrived"
+    return [row.question_id, str(row.sample), missing or " · ".join(map(cell_text, row.attempts))]
+
+
+def cell_text(cell: AttemptCell) -> str:
+    """One attempt; what the decay made of its reward, and its advantage, once the step is trained."""
+    decayed = "" if cell.reward_decayed is None else f" → {cell.reward_decayed:.2f}"
+    advantage = "" if cell.advantage is None else f", {cell.advantage:+.2f}"
+    return f"{cell.outcome}, {cell.reward:g}{decayed}{advantage}"
 
 
 def models(context: typer.Context, url: Url = None) -> None:

@@ -1,5 +1,6 @@
 """Creating, listing, showing and cancelling jobs over HTTP."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 
@@ -23,6 +24,23 @@ def test_a_dry_run_writes_nothing(api, job_body, store):
     assert api.get("/v1/jobs").json()["data"] == []
     assert not list(store.scan_iter("socratic:job*"))
     assert not list(store.scan_iter("socratic:idempotency*"))
+
+
+def test_what_is_wrong_with_the_questions_is_told_with_figures(api, job_body, tmp_path, model_root):
+    """The held-out question `asked` is a training question too, and always answering A is right."""
+    lines = [{"question": text, "options": ["yes", "no"], "answer": "A"} for text in ("asked", *map(str, range(40)))]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, [lines[0], *lines[30:]])))
+    (tmp_path / "test.jsonl").write_text("\n".join(map(json.dumps, lines[:30])))
+    template = model_root / "student/chat_template.jinja"  # the demo's takes no system turn, which this task has
+    template.write_text(template.read_text().replace("message.role == 'user'", "message.role != 'assistant'"))
+    task = {"name": "multiple_choice", "options": {"train": "train.jsonl", "test": "test.jsonl"}}
+    body = job_body({"task": task, "teacher": {"provider": "retry"}, "rollout.max_answer_tokens": 8})
+    answer = api.post("/v1/jobs", params={"dry_run": True}, json=body)
+    assert answer.status_code == 200, answer.text
+    overlap, bias = answer.json()["warnings"]
+    assert (overlap["code"], overlap["figures"]) == ("train_test_overlap", {"repeated": 1, "train": 12})
+    assert (bias["code"], bias["figures"]) == ("letter_bias", {"accuracy": 1.0, "chance": 0.5, "questions": 30})
+    assert "always answering A" in bias["text"]
 
 
 def test_one_key_makes_one_job(api, job_body):
