@@ -1,45 +1,94 @@
-"""A route for what is asked most: one JSON model in and one out, without the machinery for all that it does not use.
+"""A way for what is asked most: one JSON model in and one out, without the machinery for all that it does not use.
 
 What it cannot serve (another method, no JSON, a body that does not fit) it hands to FastAPI, whose refusal is the same
 as that of any other route; so is its place in the OpenAPI document.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-from fastapi import Request, Response
+from contracts.errors import Problem
+from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect
 
-from servicekit.observation import Message, Receive, Scope, Send
+from servicekit.observation import App, Message, Receive, Scope, Send, problem_response
 
-JSON = "application/json"
+JSON = b"application/json"
 
 
 class DirectRoute(APIRoute):
-    """POST of an endpoint `async (body: Model, request: Request) -> Model`."""
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
-        if scope["method"] != "POST" or request.headers.get("content-type") != JSON:
-            await super().handle(scope, receive, send)
-            return
-        try:
-            body = await request.body()
-            asked = self._model.model_validate_json(body)
-        except ClientDisconnect:
-            await super().handle(scope, receive, send)
-        except ValidationError:
-            await super().handle(scope, once_more(body, receive), send)
-        else:
-            answer: BaseModel = await self.endpoint(asked, request)
-            await Response(answer.model_dump_json(), media_type=JSON)(scope, receive, send)
+    """POST of an endpoint `async (body: Model, request: Request) -> Model` at a path without parameters."""
 
     @property
-    def _model(self) -> type[BaseModel]:
+    def model(self) -> type[BaseModel]:
+        """What its body is."""
         assert self.body_field is not None
         model: Any = self.body_field.field_info.annotation
         return model  # type: ignore[no-any-return]
+
+
+class Direct:
+    """ASGI middleware: answers POSTs to the direct routes by itself."""
+
+    def __init__(self, app: App, routers: Iterable[APIRouter]) -> None:
+        self._app = app
+        routes = (route for router in routers for route in router.routes if isinstance(route, DirectRoute))
+        self._routes = {route.path: (route, route.model) for route in routes}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
+        if found is None or not is_plain_json(scope):
+            await self._app(scope, receive, send)
+            return
+        route, model = found
+        body = await whole_body(receive)
+        if body is None:
+            await self._app(scope, gone, send)
+            return
+        try:
+            asked = model.model_validate_json(body)
+        except ValidationError:
+            await self._app(scope, once_more(body, receive), send)
+            return
+        scope["route"] = route
+        await answer(route, asked, Request(scope, receive), send)
+
+
+async def answer(route: DirectRoute, asked: BaseModel, request: Request, send: Send) -> None:
+    """What the endpoint gives, or the problem that it raises."""
+    try:
+        given: BaseModel = await route.endpoint(asked, request)
+    except Problem as problem:
+        await problem_response(problem, request)(request.scope, request.receive, send)
+        return
+    body = given.model_dump_json().encode()
+    headers = [(b"content-length", b"%d" % len(body)), (b"content-type", JSON)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def is_plain_json(scope: Scope) -> bool:
+    """Of a told length, which the guard has looked at and the server keeps: what comes in pieces is counted there."""
+    headers = dict(scope["headers"])
+    return headers.get(b"content-type") == JSON and b"content-length" in headers
+
+
+async def whole_body(receive: Receive) -> bytes | None:
+    """All of it; None when the client is gone."""
+    parts, more = [], True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+async def gone() -> Message:
+    """All that is to be had of a client that left."""
+    return {"type": "http.disconnect"}
 
 
 def once_more(body: bytes, receive: Receive) -> Receive:

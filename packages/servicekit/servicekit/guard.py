@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 
-import structlog
 from contracts.errors import Problem
 from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from servicekit.keys import AccessKey, AccessScope, digest
+from servicekit.logs import bind
 from servicekit.observation import App, Message, Receive, Scope, Send, problem_response
 from servicekit.settings import GuardedSettings
 
@@ -16,7 +16,6 @@ from servicekit.settings import GuardedSettings
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 RETRY_AFTER_SECONDS = 1
-log = structlog.get_logger()
 
 
 class Guard:
@@ -72,7 +71,7 @@ class Guard:
         if key.level < wanted:
             detail = f"The key of {key.name} has scope {key.scope}; this needs {wanted.name.lower()}."
             return Problem(403, "scope_too_small", detail)
-        structlog.contextvars.bind_contextvars(key=key.name)
+        bind(key=key.name)
         return None
 
     def _key_of(self, headers: Headers) -> AccessKey | None:

@@ -12,6 +12,8 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Histogram
 
+from servicekit.logs import Bound
+
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-ID"
 LONGEST_REQUEST_ID = 64
@@ -54,7 +56,7 @@ class Observation:
                 self._observe(scope, message["status"], time.perf_counter() - started)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with Bound(request_id=request_id):
             try:
                 await self._app(scope, receive, observed_send)
             except Exception:  # the one boundary: here an unexpected error still gets its id and its count

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, Field
 from servicekit.app import create_service
+from servicekit.logs import add_bound
 from servicekit.strict import exact_body
-from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 SECRET = "hunter2"
@@ -118,7 +118,7 @@ async def test_a_named_problem_keeps_its_field_and_its_pause(client: httpx2.Asyn
 
 
 async def test_an_unexpected_error_is_logged_and_not_told(client: httpx2.AsyncClient) -> None:
-    with capture_logs([merge_contextvars]) as lines:
+    with capture_logs([add_bound]) as lines:
         answer = await client.get("/problems/other", headers={"X-Request-ID": "abc-1"})
     problem_of(answer, 500, "internal_error")
     assert SECRET not in answer.text

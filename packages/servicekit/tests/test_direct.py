@@ -103,7 +103,7 @@ async def test_a_client_that_leaves_within_its_body() -> None:
         async def send(message: Message) -> None:
             sent.append(message)
 
-        headers = [(b"content-type", b"application/json")]
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"13")]
         scope = {"type": "http", "method": "POST", "path": "/v1/bills", "query_string": b"", "headers": headers}
         await service(route)(scope, gone, send)
         return [message.get("status") for message in sent]
@@ -113,3 +113,11 @@ async def test_a_client_that_leaves_within_its_body() -> None:
 
 def test_the_document_is_the_same() -> None:
     assert service(DirectRoute).openapi() == service(None).openapi()
+
+
+async def test_it_is_timed_under_its_path() -> None:
+    transport = httpx2.ASGITransport(service(DirectRoute))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://shop") as client:
+        await client.post("/v1/bills", content=b'{"amount": 3}', headers=JSON)
+        metrics = (await client.get("/metrics")).text
+    assert 'method="POST",route="/v1/bills",service="shop",status="200"} 1.0' in metrics

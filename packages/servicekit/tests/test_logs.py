@@ -26,3 +26,30 @@ def test_lines_of_other_threads_and_libraries_name_the_service() -> None:
         ("theirs", "rollout-worker", "warning"),
     ]
     assert lines[0]["job_id"] == "job-1"
+
+
+BINDING = """
+import structlog
+from servicekit.logs import Bound, bind, configure_logs
+configure_logs("rollout-worker")
+log = structlog.get_logger()
+with Bound(request_id="r", job_id="outer"):
+    bind(key="mine")
+    with Bound(job_id="inner"):
+        log.info("within", attempt=1)
+        log.info("own fields win", job_id="own")
+    log.info("between")
+log.info("after")
+"""
+
+
+def test_bound_fields_are_told_within_their_block_only() -> None:
+    done = subprocess.run([sys.executable, "-c", BINDING], capture_output=True, text=True, timeout=60, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    names = ("event", "request_id", "key", "job_id", "attempt")
+    assert [[line.get(name) for name in names] for line in lines] == [
+        ["within", "r", "mine", "inner", 1],
+        ["own fields win", "r", "mine", "own", None],
+        ["between", "r", "mine", "outer", None],
+        ["after", None, None, None, None],
+    ]

@@ -8,6 +8,7 @@ import structlog
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 from contracts.prompts import PromptTemplate
+from servicekit.logs import Bound
 
 from teacher_gateway.calls import Caller
 from teacher_gateway.ladder import climb_down
@@ -48,9 +49,7 @@ class Gateway:
         """
         started = time.perf_counter()
         name = request.teacher.provider
-        with structlog.contextvars.bound_contextvars(
-            job_id=request.job_id, episode_id=request.episode_id, attempt=request.attempt, provider=name
-        ):
+        with Bound(job_id=request.job_id, episode_id=request.episode_id, attempt=request.attempt, provider=name):
             try:
                 return await self._guide(self._asked(request, prompt), alone, started)
             except Problem as problem:

@@ -11,6 +11,7 @@ import structlog
 from contracts.policies import job_directory
 from contracts.transitions import PauseReason
 from pydantic import ValidationError
+from servicekit.logs import Bound
 
 from trainer.archive import StepLog
 from trainer.canary import TOLERANCES
@@ -80,7 +81,7 @@ class Trainer:
                 self.trouble = None
                 self.discards.look()
                 if job_id is not None:
-                    with structlog.contextvars.bound_contextvars(job_id=job_id):
+                    with Bound(job_id=job_id):
                         self.work_on(job_id)
             except redis.RedisError as error:
                 self.trouble = f"Redis: {error}"

@@ -11,7 +11,7 @@ from contracts.manifests import ManifestEntry, chunk_entries
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from structlog.contextvars import bind_contextvars
+from servicekit.logs import bind
 
 from orchestrator.batches import Batches
 from orchestrator.rollout.contexts import JobContexts
@@ -54,7 +54,7 @@ class ChunkRunner:
 
         Raises a Problem when this machine lacks the job's student or data, RedisError when Redis stays away.
         """
-        bind_contextvars(job_id=chunk.job_id, purpose=chunk.purpose, step=chunk.step, chunk=chunk.number)
+        bind(job_id=chunk.job_id, purpose=chunk.purpose, step=chunk.step, chunk=chunk.number)
         holder = secrets.token_hex(8)
         if self.closing or not await self.store.is_running(chunk.job_id) or not await self.store.take(chunk, holder):
             return
