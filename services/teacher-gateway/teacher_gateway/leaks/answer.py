@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from contracts.guidance import GuidanceRequest
 
@@ -20,11 +20,12 @@ class RightAnswer:
     stem: str  # the question without its options: what it says already cannot be leaked
     solution: str
 
-    @property
-    def letters(self) -> list[str]:
-        return list(self.options)
+    @cached_property
+    def position(self) -> int:
+        """Of the right letter among the options, from 0; -1 where it is none of them."""
+        return [*self.options].index(self.letter) if self.letter in self.options else -1
 
-    @property
+    @cached_property
     def wrong(self) -> dict[str, str]:
         return {letter: text for letter, text in self.options.items() if letter != self.letter}
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from teacher_gateway.leaks.answer import RightAnswer
+from teacher_gateway.leaks.glance import Glance
 from teacher_gateway.leaks.letters import letter_leaks, mentions_letter
 from teacher_gateway.leaks.solutions import copies_solution
 from teacher_gateway.leaks.texts import sentences
@@ -30,25 +31,28 @@ class Verdict:
 
 def judge(text: str, answer: RightAnswer) -> Verdict:
     """All rules on all sentences. Rules: letter, value, elimination, solution."""
-    parts = sentences(text[:MOST_JUDGED])
-    found = {
-        "letter": {place for place, part in enumerate(parts) if letter_leaks(part, answer)},
-        "value": {place for place, part in enumerate(parts) if value_leaks(part, answer)},
-    }
+    text = text[:MOST_JUDGED]
+    glance, parts = Glance(text), sentences(text)
+    found: dict[str, set[int]] = {}
+    if glance.singles_out(answer):
+        found["letter"] = {place for place, part in enumerate(parts) if letter_leaks(part, answer)}
+    if glance.says(answer.text, answer.stem):
+        found["value"] = {place for place, part in enumerate(parts) if value_leaks(part, answer)}
     if not any(found.values()):
-        found["elimination"] = eliminating(parts, answer)
-    if copies_solution(text[:MOST_JUDGED], answer.solution):
+        found["elimination"] = eliminating(glance, parts, answer)
+    if copies_solution(text, answer.solution):
         found["solution"] = set(range(len(parts)))
     rules = [rule for rule, places in found.items() if places]
     return Verdict(rules, frozenset(place for places in found.values() for place in places))
 
 
-def eliminating(parts: list[str], answer: RightAnswer) -> set[int]:
+def eliminating(glance: Glance, parts: list[str], answer: RightAnswer) -> set[int]:
     """Sentences that together name every option but the right one."""
-    if len(answer.wrong) < FEWEST_WRONG:
+    wrong = answer.wrong
+    if len(wrong) < FEWEST_WRONG or not all(glance.speaks_of(*option, answer.stem) for option in wrong.items()):
         return set()
     named: set[int] = set()
-    for letter, text in answer.wrong.items():
+    for letter, text in wrong.items():
         places = {
             place
             for place, part in enumerate(parts)

@@ -69,20 +69,23 @@ def assertions_of(letter: str) -> tuple[re.Pattern[str], ...]:
 
 def names_place(sentence: str, answer: RightAnswer) -> bool:
     """The second option; option two; the last one; the letter after A."""
-    if answer.letter is None or answer.letter not in answer.letters:
+    if answer.letter is None or answer.position < 0:
         return False
-    position, lower = answer.letters.index(answer.letter), sentence.lower()
-    worth_a_look = any(word in lower for word in words_of_place(position))
-    if worth_a_look and place_of(position, len(answer.letters)).search(lower) is not None:
+    position, count, lower = answer.position, len(answer.options), sentence.lower()
+    worth_a_look = any(word in lower for word in words_of_place(position, count))
+    if worth_a_look and place_of(position, count).search(lower) is not None:
         return True
     return "letter" in lower and names_neighbour(sentence, answer.letter)
 
 
 @lru_cache(MOST_LETTERS)
-def words_of_place(position: int) -> tuple[str, ...]:
+def words_of_place(position: int, count: int) -> tuple[str, ...]:
     """One of them stands in all that `place_of` can find, and in few other sentences: looked for far faster."""
+    if position < 0:
+        return ()
     counted = (f"{position + 1}{ending}" for ending in ("st", "nd", "rd", "th"))
-    return ("option", "choice", "last", "final", *ORDINALS[position : position + 1], *counted)
+    ends = ("last", "final") if position == count - 1 else ()
+    return ("option", "choice", *ends, *ORDINALS[position : position + 1], *counted)
 
 
 @lru_cache(MOST_LETTERS)
