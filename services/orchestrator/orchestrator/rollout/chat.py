@@ -1,6 +1,7 @@
 """The student's dialogue as token ids: the prompt is rendered once, then the sequence only grows (invariant 4)."""
 
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from orchestrator.rollout.control_tokens import ControlTokens, decoder
 from orchestrator.rollout.student_files import read_student
 
 FIELD = "student.model"
+# The built-in tutor has some hundred sentences and the retry text is one; the words of other teachers rarely repeat.
+KEPT_TURNS = 1024
 
 
 class StudentChat:
@@ -28,6 +31,7 @@ class StudentChat:
         self.vocab_size = vocab_size
         self.end_of_turn_id = end
         self.decode = decoder(tokenizer)
+        self._turn_ids = lru_cache(KEPT_TURNS)(self._made_turn_ids)
 
     @classmethod
     def load(cls, model_dir: Path) -> "StudentChat":
@@ -56,9 +60,11 @@ class StudentChat:
 
         ended: the student sampled `end_of_turn_id` last; False adds the whole end of turn (the answer was cut).
         """
-        turn = user_turn(self.render, self.control.hide(text), self.answered)
-        ids = self.control.encode(turn)
-        return ids[ids.index(self.end_of_turn_id) + 1 :] if ended else ids
+        ids = self._turn_ids(text)
+        return list(ids[ids.index(self.end_of_turn_id) + 1 :] if ended else ids)
+
+    def _made_turn_ids(self, text: str) -> Sequence[int]:
+        return tuple(self.control.encode(user_turn(self.render, self.control.hide(text), self.answered)))
 
     @cached_property
     def answered(self) -> str:

@@ -157,6 +157,8 @@ def least_loaded_or_affine(urls: list[str], in_flight: Counter[str], prefix: str
 
     Rendezvous hashing: when a replica leaves, only its own prefixes move.
     """
+    if len(urls) == 1:
+        return urls[0]
     near = max(urls, key=lambda url: hashlib.blake2b(f"{url} {prefix}".encode(), digest_size=8).digest())
     least = min(urls, key=lambda url: in_flight[url])
     excess = in_flight[near] - in_flight[least]

@@ -45,6 +45,15 @@ def test_a_cut_answer_gets_the_whole_end_of_turn(any_chat: StudentChat) -> None:
     ] == whole
 
 
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_turn_that_was_made_before_is_the_same_whatever_became_of_it(any_chat: StudentChat, ended: bool) -> None:
+    first = any_chat.user_turn_ids(GUIDANCE, ended)
+    whole = [*first]
+    first.clear()
+    assert any_chat.user_turn_ids(GUIDANCE, ended) == whole
+    assert any_chat.user_turn_ids(GUIDANCE, not ended) != whole
+
+
 def test_answer_text_has_no_control_tokens(any_chat: StudentChat) -> None:
     assert any_chat.text_of([*said_ids(any_chat), any_chat.end_of_turn_id]) == SAID
 
