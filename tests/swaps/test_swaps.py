@@ -153,23 +153,49 @@ def test_rolled_back_all_serve_the_version_before(
     assert fleet.serving() == dict.fromkeys(urls, 2)
 
 
-class RottenDisk(SharedDirectory):
-    """One bit of one weight turns over after it was written; the values stay finite."""
-
-    def prepare(self, engine: Engine, release: Release) -> None:
-        if release.version:
-            *_, last = release.landing.wait(WAIT_SECONDS)
-            data = bytearray((release.landing.place / last).read_bytes())
-            data[-3] ^= 1
-            (release.landing.place / last).write_bytes(data)
-        super().prepare(engine, release)
+def turn_a_bit(path: Path) -> None:
+    """The values stay finite."""
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
 
 
-def test_a_corrupt_shard_is_never_served(make_fleet: MakeFleet, engines: list[EngineProcess]) -> None:
+def cut_off(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def on_a_rotten_disk(kind: type[SharedDirectory] | type[Upload], spoil: Callable[[Path], None]) -> WeightRoute:
+    """The last file changes after it was written."""
+
+    class Rotten(kind):  # type: ignore[valid-type, misc]
+        def prepare(self, engine: Engine, release: Release) -> None:
+            if release.version:
+                *_, last = release.landing.wait(WAIT_SECONDS)
+                spoil(release.landing.place / last)
+            super().prepare(engine, release)
+
+    return Rotten()
+
+
+@pytest.mark.parametrize(
+    ("kind", "spoil", "message"),
+    [
+        (SharedDirectory, turn_a_bit, "XXH3-128"),
+        (Upload, turn_a_bit, "XXH3-128"),
+        (Upload, cut_off, "another length"),
+    ],
+)
+def test_a_corrupt_shard_is_never_served(
+    make_fleet: MakeFleet,
+    engines: list[EngineProcess],
+    kind: type[SharedDirectory] | type[Upload],
+    spoil: Callable[[Path], None],
+    message: str,
+) -> None:
     urls = [engines[0].url]
-    fleet = make_fleet(urls, RottenDisk(), deadline_seconds=0.0)
+    fleet = make_fleet(urls, on_a_rotten_disk(kind, spoil), deadline_seconds=0.0)
     fleet.publish(0)
-    with pytest.raises(JobFailure, match="XXH3-128"):
+    with pytest.raises(JobFailure, match=message):
         fleet.publish(1)
     assert fleet.serving() == dict.fromkeys(urls, 0)
     assert {event.phase for event in fleet.events(PublishFailed)} == {"prepare"}
