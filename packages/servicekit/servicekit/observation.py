@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import cache
 from typing import Any
 
 import structlog
@@ -40,6 +41,7 @@ class Observation:
             ["service", "method", "route", "status"],
             registry=registry,
         )
+        self._at = cache(self._seconds.labels)  # the registry keeps every series anyway
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -68,7 +70,7 @@ class Observation:
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in METHODS else "other"
-        self._seconds.labels(self._service, method, route, str(status)).observe(seconds)
+        self._at(self._service, method, route, str(status)).observe(seconds)
 
 
 def request_id_of(scope: Scope) -> str:

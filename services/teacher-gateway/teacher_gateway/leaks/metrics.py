@@ -1,6 +1,7 @@
 """Leak rate per teacher: judged guidance by what the rules found."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from contracts import metrics
 from prometheus_client import CollectorRegistry, Counter
@@ -16,7 +17,7 @@ class LeakMetrics:
             ["rung", "rule"],
             registry=registry,
         )
-
+        self._at = cache(self._judged.labels)  # the registry keeps every series anyway
         self._not_probed = Counter(
             metrics.LEAK_PROBES_FAILED_TOTAL, "Guidance that the student did not probe.", ["rung"], registry=registry
         )
@@ -27,4 +28,4 @@ class LeakMetrics:
 
     def count(self, rung: str, rules: Sequence[str]) -> None:
         """One first guidance of a teacher."""
-        self._judged.labels(rung, rules[0] if rules else "none").inc()
+        self._at(rung, rules[0] if rules else "none").inc()

@@ -1,5 +1,7 @@
 """How long guidance waits for a provider's limits."""
 
+from functools import cache
+
 from contracts import metrics
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -18,6 +20,7 @@ class TrafficMetrics:
             buckets=SECONDS_BUCKETS,
             registry=registry,
         )
+        self._at = cache(self._waited.labels)  # the registry keeps every series anyway
         self._refused = Counter(
             metrics.TEACHER_RATE_LIMITED_TOTAL,
             "Calls that the limits would not have let through before their deadline.",
@@ -26,7 +29,7 @@ class TrafficMetrics:
         )
 
     def waited(self, provider: str, seconds: float) -> None:
-        self._waited.labels(provider).observe(seconds)
+        self._at(provider).observe(seconds)
 
     def refused(self, provider: str) -> None:
         self._refused.labels(provider).inc()
