@@ -1,5 +1,6 @@
 """A task is made from checked options, or refused with a field and a fix."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,34 @@ def test_tasks_import_nothing_heavy() -> None:
     heavy = "{'torch', 'transformers', 'numpy', 'fastapi', 'redis', 'celery'}"
     code = f"import sys, tasks.registry; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+MODULE = """
+from pydantic import BaseModel
+from tasks.registry import TaskKind
+KIND = TaskKind("numeric", "Another task of that name.", BaseModel, lambda options, roots: None)
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("offered:KIND", "'numeric' exists already"), ("offered:MISSING", "MISSING"), ("offered:__name__", "it is a str")],
+)
+def test_an_installed_task_that_cannot_be_used_is_named(tmp_path: Path, target: str, said: str) -> None:
+    """In a process of its own, for entry points and tasks are looked up once."""
+    (tmp_path / "offered.py").write_text(MODULE)
+    metadata = tmp_path / "broken_tasks-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-tasks\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[socratic.tasks]\nmine = {target}\n")
+    code = "from tasks.registry import Problem, kinds\ntry: kinds()\nexcept Problem as problem: print(problem.detail)"
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    assert told.startswith(f"The task 'mine' of broken-tasks ({target}) cannot be used")
+    assert said in told

@@ -74,6 +74,15 @@ def test_the_leak_rate_stands_in_the_record() -> None:
     assert record_of(batch, annotate(batch, SocraticPO()), REPORT).guidance_leak_rate == 0.5
 
 
+def test_answers_that_could_not_be_checked_are_counted_and_out_of_form() -> None:
+    made = episode(random.Random(0), [0, 0, 1], sample=0, step=1)
+    outcomes = ("unverified", "malformed", "correct")
+    told = [msgspec.structs.replace(one, outcome=outcome) for one, outcome in zip(made.attempts, outcomes, strict=True)]
+    batch = assemble(1, [msgspec.structs.replace(made, attempts=told)])
+    found = record_of(batch, annotate(batch, SocraticPO()), REPORT)
+    assert (found.unverified_attempts, found.format_rate) == (1, 1 / 3)
+
+
 def test_times_are_of_the_step() -> None:
     found = measured(
         record([[1], [0]]), opened_at=100.0, published_at=104.0, phase_seconds={"update": 0.5}, memory=Memory(7, 9)

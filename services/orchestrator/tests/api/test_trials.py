@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 from orchestrator.rollout.chat import StudentChat
 from orchestrator.trials import MOST_AT_ONCE
@@ -59,6 +60,8 @@ def test_an_episode_is_made_now_and_shown_whole(api, parties, store):
     assert parties.guided[-1]["latest_answer"].strip() == f"<answer> {bad} </answer>"
     assert parties.asked[-1]["sampling_params"]["temperature"] == 0.5
     assert not list(store.scan_iter("socratic:job:*")), "nothing is kept"
+    left = [child.cmdline() for child in psutil.Process().children(recursive=True)]
+    assert not [command for command in left if "tasks.judge" in command], "the judge has ended"
 
 
 def test_a_question_of_ones_own_is_asked(api, parties):

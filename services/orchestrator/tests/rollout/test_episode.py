@@ -1,18 +1,19 @@
 """One episode against scripted engine and gateway: what is sent, what is recorded."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from contracts.budgets import Leak
-from contracts.episodes import Episode, Guidance
+from contracts.episodes import Episode, Guidance, Outcome
 from contracts.jobs import JobSpec
 from contracts.manifests import Manifest
 from contracts.methods import SocraticPO
 from contracts.trajectories import trajectory_of
 from orchestrator.rollout.chat import StudentChat
-from orchestrator.rollout.dialogue import attempt_seed
+from orchestrator.rollout.dialogue import Dialogue, attempt_seed
 from orchestrator.rollout.episode import Parties, roll_out
 from orchestrator.rollout.plan import plan_of
+from orchestrator.rollout.student import Answer
 
 from .conftest import Context
 from .makers import make_manifest, make_spec
@@ -42,6 +43,14 @@ def answer_ids(chat: StudentChat, letter: str) -> list[int]:
 
 def right_letter(job: Context, spec: JobSpec, question_id: str = "materials-train-0") -> str:
     return job(spec).questions[question_id].answer
+
+
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+def test_a_right_answer_alone_earns(job: Context, spec: JobSpec, outcome: Outcome) -> None:
+    manifest = make_manifest()
+    dialogue = Dialogue(plan_of(job(spec), manifest), manifest.entries[0])
+    dialogue.add_answer(Answer([5], [-0.5], [], "stop", 0.1), "text", outcome)
+    assert dialogue.attempts[-1].reward == (1.0 if outcome == "correct" else 0.0)
 
 
 async def test_tokens_go_out_as_they_came_in(room: Room, chat: StudentChat, job: Context, spec: JobSpec) -> None:
