@@ -8,9 +8,11 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from fastapi import Request
 from servicekit.answers import WholeAnswers
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from student_inference.bodies import GONE, SILENCE_SECONDS
 from student_inference.config import ModelError
@@ -21,16 +23,16 @@ EXTENSION = "socratic.inflow"
 class LettingGo(WholeAnswers):
     """The server's protocol, with an extension of ASGI that gives the connection of a request away."""
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: self.let_go}  # type: ignore[dict-item]
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self.scope["extensions"] = {EXTENSION: partial(self.let_go, self.cycle)}  # type: ignore[dict-item]
 
-    def let_go(self) -> tuple[bytes, socket.socket]:
-        """What has arrived of the body, and the connection on which its rest will. Raises OSError when it is closed."""
+    def let_go(self, cycle: RequestResponseCycle) -> tuple[bytes, socket.socket]:
+        """What has arrived of a body, and the connection on which its rest will. Raises OSError when it is closed."""
         if self.transport.is_closing():
             raise ConnectionResetError
         self.flow.pause_reading()
-        return bytes(self.cycle.body), socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno()))
+        return bytes(cycle.body), socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno()))
 
 
 class Inflow:

@@ -181,6 +181,15 @@ def test_an_extra_head_of_a_tied_model_is_read_and_not_kept(server: Server, othe
     serves(server, other_student, "tied")
 
 
+def test_a_request_that_is_sent_right_behind_an_upload_does_not_spoil_it(server: Server, other_student: Path) -> None:
+    body = body_of(other_student)
+    with opened(server, len(body)) as connection:
+        connection.sendall(body + b"POST /upload_weights HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+        answer = answer_of(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in answer.lower()
+
+
 def test_a_trainer_that_dies_in_mid_upload_changes_nothing(server: Server, student: Path, other_student: Path) -> None:
     update(server, student, "a")
     body = body_of(other_student)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from student_inference.cache import BlockCache
 from student_inference.config import read_config
@@ -43,3 +44,12 @@ def test_a_scrubbed_row_is_clean_for_whoever_gets_it_next(student: Path) -> None
         assert keys.shape[2] > 20
         assert keys.isfinite().all()
         assert values.isfinite().all()
+
+
+@pytest.mark.parametrize(("blocks", "fits"), [(16 * 64 // 8, True), (16 * 64 // 8 - 1, False)])
+def test_it_never_holds_more_positions_than_the_cache(student: Path, blocks: int, fits: bool) -> None:
+    """It grows by 16 rows of 64 columns."""
+    cache = BlockCache(read_config(student), num_blocks=blocks, block_size=8, dtype=torch.float32)
+    request = Request("r", [2] * 20, params(max_new_tokens=10), output=[2])
+    request.chain = cache.reserve("root", [], cache.blocks_for(request.reserved))
+    assert (Window(cache).seat([request]) is not None) == fits
