@@ -30,7 +30,9 @@ CAPS = st.builds(
 @pytest.fixture
 async def ledger(redis_url: str) -> AsyncIterator[Ledger]:
     redis = Redis.from_url(redis_url)
-    yield Ledger(redis)
+    ledger = Ledger(redis)
+    yield ledger
+    await ledger.close()
     await redis.aclose()
 
 
@@ -80,6 +82,7 @@ def test_no_order_of_calls_exceeds_a_cap(
         assert (await ledger.costs(name)).get("step/train/1", 0) == sum(
             part_of(e, f).nanos for e, f in accepted if f is not None
         )
+        await ledger.close()
         await redis.aclose()
 
     asyncio.run(play())
@@ -160,3 +163,14 @@ async def test_two_gateways_share_a_minute(redis_url: str) -> None:
         ledgers[0].settle(Settlement("first", Amount(), minute_tokens=5))
         await ledgers[0].flush()
         assert await ledgers[1].reserve(second) == HELD
+        for ledger in ledgers:
+            await ledger.close()
+
+
+async def test_a_lost_connection_and_a_forgotten_script_cost_nothing(ledger: Ledger, redis_url: str) -> None:
+    scope = Scope("job:steady")
+    async with Redis.from_url(redis_url) as redis:
+        for turn in range(3):
+            assert await ledger.reserve(Booking(f"call-{turn}", Amount(1, 1, 1), [scope])) == HELD
+            await (redis.script_flush() if turn else redis.client_kill_filter(_type="normal", skipme=True))
+    assert (await ledger.spending("job:steady")).held.requests == 3

@@ -13,6 +13,7 @@ from teacher_gateway.money import scripts
 from teacher_gateway.money.amounts import Amount, Limits
 from teacher_gateway.money.batches import Batches
 from teacher_gateway.money.bookings import DIMENSIONS, Booking, Outcome, Settlement
+from teacher_gateway.money.line import Line
 from teacher_gateway.traffic.window import WINDOW_SECONDS
 
 encoder = msgspec.msgpack.Encoder()
@@ -34,16 +35,20 @@ class Ledger:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._script = redis.register_script(scripts.POST)
+        self._line = Line(redis, scripts.POST)
         self._batches = Batches(self._post)
         self.reserve, self.settle = self._batches.reserve, self._batches.settle
-        self.flush, self.close = self._batches.flush, self._batches.close
+        self.flush = self._batches.flush
+
+    async def close(self) -> None:
+        """Bring the last settlements home."""
+        await self._batches.close()
+        await self._line.close()
 
     async def _post(self, settlements: Sequence[Settlement], bookings: Sequence[Booking]) -> Sequence[Outcome]:
         work = encoder.encode({"settlements": settlements, "bookings": bookings})
         prefixes = [keys.spending(""), keys.costs(""), keys.traffic("")]
-        found = await self._script(keys=[keys.reservations()], args=[*prefixes, WINDOW_SECONDS, work])
-        return decoder.decode(found)
+        return decoder.decode(await self._line.run(keys.reservations(), *prefixes, WINDOW_SECONDS, work))
 
     async def set_caps(self, scope: str, limits: Limits) -> None:
         """From now on these hold instead of the caps that calls bring; None leaves a cap as it is."""
