@@ -1,9 +1,9 @@
 """One try at one rung, with everything that surrounds the provider: gate, purse, hedge."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from contracts.errors import Problem
+from msgspec.structs import replace
 
 from teacher_gateway.failures import TeacherFailure
 from teacher_gateway.keys import without

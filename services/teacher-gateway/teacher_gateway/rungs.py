@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest
 from contracts.teachers import TeacherSpec
@@ -12,8 +13,7 @@ from teacher_gateway.providers.registry import Registry
 from teacher_gateway.teachers_file import BUILT_IN, NamedTeacher
 
 
-@dataclass(frozen=True)
-class Rung:
+class Rung(msgspec.Struct, frozen=True):
     """One teacher of the ladder. `request.teacher` holds its own model and address."""
 
     name: str

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
 from contracts.budgets import Leak
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest, GuidanceResponse
@@ -19,8 +20,7 @@ from teacher_gateway.providers.base import Reply
 from teacher_gateway.traffic.window import Minute
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A request with the prompt that was made of it."""
 
     request: GuidanceRequest
@@ -28,8 +28,7 @@ class Asked:
     prompt_version: str
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One call of a provider that is about to be made; `request.teacher` names the rung's own model and address."""
 
     rung: str
@@ -38,8 +37,7 @@ class Call:
     request: GuidanceRequest
 
 
-@dataclass(frozen=True)
-class Given:
+class Given(msgspec.Struct, frozen=True):
     """A reply and the rung that gave it; `leak` is what the leak guard found."""
 
     rung: str
@@ -60,8 +58,7 @@ class NoRoom(Exception):
         self.seconds = seconds
 
 
-@dataclass(frozen=True)
-class Ticket:
+class Ticket(msgspec.Struct, frozen=True):
     """A reserved call and when it began (monotonic seconds); no call id where no books hold it."""
 
     started: float

@@ -1,11 +1,10 @@
 """The leak guard of a job: judges every guidance and does what the job chose."""
 
-from dataclasses import replace
-
 import structlog
 from contracts.budgets import Leak, LeakAction
 from contracts.errors import Problem
 from contracts.guidance import RETRY_TEXT, GuidanceRequest
+from msgspec.structs import replace
 
 from teacher_gateway.leaks.answer import RightAnswer, right_answer
 from teacher_gateway.leaks.judge import Verdict, judge, redact

@@ -1,6 +1,6 @@
 """Does guidance give the answer away? Rules on text, without any model; measured in benchmarks/leak_guard.py."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from teacher_gateway.leaks.answer import RightAnswer
 from teacher_gateway.leaks.glance import Glance
@@ -16,11 +16,10 @@ FEWEST_WRONG = 2
 MOST_JUDGED = 50_000
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """Which rules found a leak, and in which sentences (counted from 0)."""
 
-    rules: list[str] = field(default_factory=list)
+    rules: list[str] = []
     places: frozenset[int] = frozenset()
     lift: float | None = None  # of the probe, where one ran
 

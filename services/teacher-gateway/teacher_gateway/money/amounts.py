@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
 
+import msgspec
 from contracts.budgets import Caps
 
 NANOS_PER_USD = 10**9
@@ -11,8 +12,7 @@ NANOS_PER_USD = 10**9
 MOST_CAPS = 1000
 
 
-@dataclass(frozen=True)
-class Amount:
+class Amount(msgspec.Struct, frozen=True):
     """Of one call, or of many."""
 
     nanos: int = 0

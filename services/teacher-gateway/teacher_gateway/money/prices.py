@@ -6,6 +6,7 @@ from functools import cached_property
 from ipaddress import ip_address
 from typing import Protocol
 
+import msgspec
 from contracts.budgets import Caps
 from genai_prices import Usage as PricedUsage
 from genai_prices import calc_price
@@ -18,8 +19,7 @@ from teacher_gateway.money.amounts import nanos_of
 LOCAL_SUFFIXES = (".local", ".localhost", ".internal")
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """What a call used, or might use at most."""
 
     prompt_tokens: int = 0

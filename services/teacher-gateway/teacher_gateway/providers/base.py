@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
 from contracts.guidance import GuidanceRequest
 
 from teacher_gateway.teachers_file import ProviderSettings
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True):
     """What a provider gave. Tokens are the provider's own count, 0 where it counts none."""
 
     text: str

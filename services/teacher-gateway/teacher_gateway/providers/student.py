@@ -1,8 +1,7 @@
 """Self-guidance: the student engine as its own teacher, with the policy of the moment or with a frozen one."""
 
-from dataclasses import replace
-
 from contracts.guidance import GuidanceRequest
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict, Field
 
 from teacher_gateway.addresses import canonical
