@@ -23,7 +23,7 @@ from student_inference.text import TextCodec
 
 from .server import STOP_SECONDS
 
-Serve = Callable[[], AbstractAsyncContextManager[httpx2.AsyncClient]]
+Serve = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
 
 
 def settings(student: Path, **changes: Any) -> InferenceSettings:
@@ -32,11 +32,11 @@ def settings(student: Path, **changes: Any) -> InferenceSettings:
 
 @pytest.fixture
 def serve(student: Path) -> Serve:
-    """`async with serve() as http`: the service in this process."""
+    """`async with serve(setting=value) as http`: the service in this process."""
 
     @asynccontextmanager
-    async def started() -> AsyncIterator[httpx2.AsyncClient]:
-        app = create_app(settings(student))
+    async def started(**changes: Any) -> AsyncIterator[httpx2.AsyncClient]:
+        app = create_app(settings(student, **changes))
         async with app.router.lifespan_context(app):
             transport = httpx2.ASGITransport(app)
             async with httpx2.AsyncClient(transport=transport, base_url="http://engine", timeout=STOP_SECONDS) as http:
@@ -114,6 +114,18 @@ def test_the_number_of_threads_is_a_setting(student: Path) -> None:
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(1)
+
+
+async def test_how_many_requests_run_at_once_is_a_setting(serve: Serve) -> None:
+    sampling = {"max_new_tokens": 240, "ignore_eos": True}
+    async with serve(max_running_requests=1) as http:
+        body = {"input_ids": [[token, 3] for token in range(2, 5)], "sampling_params": sampling}
+        running = asyncio.create_task(http.post("/generate", json=body))
+        metrics = ""
+        while "num_queue_reqs 2.0" not in metrics or "num_running_reqs 1.0" not in metrics:
+            assert not running.done()
+            metrics = (await http.get("/metrics")).text
+        assert len((await running).json()) == 3
 
 
 async def test_an_update_gives_up_on_requests_that_do_not_end(
