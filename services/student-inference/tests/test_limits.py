@@ -124,6 +124,7 @@ async def test_how_many_requests_run_at_once_is_a_setting(serve: Serve) -> None:
         metrics = ""
         while "num_queue_reqs 2.0" not in metrics or "num_running_reqs 1.0" not in metrics:
             assert not running.done()
+            await asyncio.sleep(0.001)
             metrics = (await http.get("/metrics")).text
         assert len((await running).json()) == 3
 
