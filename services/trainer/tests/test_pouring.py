@@ -48,3 +48,11 @@ def test_who_hangs_up_without_a_word_is_an_engine_error() -> None:
         with pytest.raises(EngineError, match="/upload_weights"):
             engine.upload(64 * 2**20, pour, SECONDS)
         engine.close()
+
+
+def test_an_engine_that_is_not_there_is_an_engine_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        engine = Engine(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    with pytest.raises(EngineError, match="refused"):
+        engine.upload(3, pour, SECONDS)
+    engine.close()
