@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import torch
 from contracts.episodes import Episode
+from contracts.packed import from_wire, to_wire
 from rewards.rows import Floats
 from torch import Tensor, distributed
 from torch._C._distributed_c10d import HashStore
@@ -71,7 +72,8 @@ class End(msgspec.Struct, tag=True):
 
 
 Command = Prepare | Restore | Learn | State | Weights | Score | Pulse | End
-_decoder: "msgspec.msgpack.Decoder[Command]" = msgspec.msgpack.Decoder(Command)
+_encoder = msgspec.msgpack.Encoder(enc_hook=to_wire)
+_decoder: "msgspec.msgpack.Decoder[Command]" = msgspec.msgpack.Decoder(Command, dec_hook=from_wire)
 
 
 class Crew:
@@ -120,7 +122,7 @@ class Crew:
 
     def send(self, command: Command) -> None:
         """Tell the others. Raises RankLost."""
-        self.carry(msgspec.msgpack.encode(command), source=0)
+        self.carry(_encoder.encode(command), source=0)
 
     def listen(self) -> Command:
         """Wait for what the leader says next. Raises RankLost."""
