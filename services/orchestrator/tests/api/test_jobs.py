@@ -3,6 +3,8 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+from contracts import keys
+
 
 def test_a_job_is_created_and_shown(api, job_body):
     created = api.post("/v1/jobs", json=job_body())
@@ -109,6 +111,12 @@ def test_a_job_that_ended_by_itself_cannot_be_cancelled(api, job_body, store):
     store.hset(f"socratic:job:{job_id}", "status", "succeeded")
     answer = api.post(f"/v1/jobs/{job_id}/cancel")
     assert (answer.status_code, answer.json()["code"]) == (409, "illegal_transition")
+
+
+def test_a_job_that_ended_waits_for_nothing(api, job_body, store):
+    job_id = api.post("/v1/jobs", json=job_body()).json()["id"]
+    store.hset(keys.job(job_id), mapping={"status": "succeeded", "wait_reason": "rollout: 1 of 8 episodes of step 1"})
+    assert api.get(f"/v1/jobs/{job_id}").json()["wait_reason"] is None
 
 
 def test_unknown_jobs_are_404(api):
