@@ -52,7 +52,7 @@ def test_by_a_trainer_in_the_middle_of_the_job_and_by_an_idle_one(
         client.hset(keys.job(JOB), "status", "cancelled")
         ask(client, 3)
         wait_until(lambda: deleted(client) == [1, 3], "the second deletion")
-    assert on_disk(tmp_path) == ["step-000002", "v000002"]
+    assert on_disk(tmp_path) == ["step-000002", "v000002", "v000003"]
     assert not client.exists(keys.discards())
 
 

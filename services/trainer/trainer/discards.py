@@ -35,9 +35,14 @@ class Discards:
                 self.store.end_discard(job_id, step, told)
 
     def carry_out(self, job_id: str, step: int, held: str | None) -> None:
-        """The checkpoint first: without it nobody is shown its policy. Raises DirectoryBusy, OSError."""
+        """The checkpoint first: without it nobody is shown its policy. Raises DirectoryBusy, OSError.
+
+        The newest policy stays: engines may serve it still, and new jobs are checked against its config.
+        """
         with nullcontext() if job_id == held else sole_trainer(job_directory(self.data_root, job_id)):
-            for directory in (checkpoint_directory, policy_directory):
-                remove_whole(directory(self.data_root, job_id, step))
+            remove_whole(checkpoint_directory(self.data_root, job_id, step))
+            policy = policy_directory(self.data_root, job_id, step)
+            if policy != max(policy.parent.glob("v*"), default=None):
+                remove_whole(policy)
         log.info("checkpoint_deleted", job_id=job_id, step=step)
         self.store.end_discard(job_id, step, CheckpointDeleted(at=time.time(), step=step))
