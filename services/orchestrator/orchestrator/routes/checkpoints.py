@@ -32,7 +32,7 @@ async def list_checkpoints(
 
 @router.delete("/checkpoints/{step}", status_code=202, responses=problems(404, 409))
 async def delete_checkpoint(row: JobOfPath, step: Step, services: Deps) -> Checkpoint:
-    """Have the trainer delete a checkpoint and the policy that was published of it, within seconds of running.
+    """Have the trainer delete a checkpoint and, unless it is the newest, its policy, within seconds of running.
 
     Asking again does nothing, and answers 404 once it is gone. 409 for one that is needed: a live job's newest, the one
     that the engine serves for it, or the student of a live job. What came of it is an event of the job.
