@@ -172,7 +172,7 @@ class CheckpointDamaged(Event):
 
 
 class CheckpointDeleted(Event):
-    """A user had it deleted, with the policy that was published of it. It may come after the job's last status."""
+    """A user had it deleted, with its policy unless that is the newest. It may come after the job's last status."""
 
     type: Literal["checkpoint.deleted"] = "checkpoint.deleted"
     step: int

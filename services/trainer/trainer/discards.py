@@ -10,6 +10,7 @@ from contracts.policies import checkpoint_directory, job_directory, policy_direc
 
 from trainer.durable import remove_whole
 from trainer.locks import DirectoryBusy, sole_trainer
+from trainer.policies import by_age
 from trainer.store import Store
 
 log = structlog.get_logger()
@@ -42,7 +43,7 @@ class Discards:
         with nullcontext() if job_id == held else sole_trainer(job_directory(self.data_root, job_id)):
             remove_whole(checkpoint_directory(self.data_root, job_id, step))
             policy = policy_directory(self.data_root, job_id, step)
-            if policy != max(policy.parent.glob("v*"), default=None):
+            if policy not in by_age(policy.parent)[-1:]:
                 remove_whole(policy)
         log.info("checkpoint_deleted", job_id=job_id, step=step)
         self.store.end_discard(job_id, step, CheckpointDeleted(at=time.time(), step=step))

@@ -69,10 +69,15 @@ def copy_all_but_weights(base: Path, into: Path) -> None:
 
 def collect_old(parent: Path, kept: Collection[int]) -> None:
     """Delete all versions but the newest and those that are `kept`, and what crashes left behind."""
-    for directory in sorted(parent.glob("v*"), key=version_of)[:-KEEP_POLICIES]:
+    for directory in by_age(parent)[:-KEEP_POLICIES]:
         if version_of(directory) not in kept:
             remove_whole(directory)
     remove_unfinished(parent)
+
+
+def by_age(parent: Path) -> list[Path]:
+    """The policy directories, oldest first."""
+    return sorted(parent.glob("v*"), key=version_of)
 
 
 def version_of(directory: Path) -> int:

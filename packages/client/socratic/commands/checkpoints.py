@@ -54,7 +54,7 @@ def delete_checkpoint(
     step: Annotated[int, typer.Argument(min=0, help="Of this step; `checkpoints list` shows them.")],
     url: Url = None,
 ) -> None:
-    """Delete a checkpoint and the policy published of it, for good; refused while a live job needs it.
+    """Delete a checkpoint for good, and its policy unless that is the newest; refused while a live job needs it.
 
     Example: socratic checkpoints delete job-0123456789ab 40
     """

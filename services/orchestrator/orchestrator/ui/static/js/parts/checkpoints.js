@@ -69,7 +69,7 @@ function deletion(it) {
 
 const deleting = (it) => ({
   title: `Delete the checkpoint of step ${it.step}?`,
-  text: "It goes for good, with the policy that was published of it. Curves and episodes stay.",
+  text: "It goes for good, with its policy unless that is the newest. Curves and episodes stay.",
   yes: "Delete the checkpoint",
   no: "Keep it",
 });
