@@ -12,7 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, ProcessCol
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from servicekit.direct import Direct
+from servicekit.direct import Direct, direct_routes
 from servicekit.guard import Guard
 from servicekit.observation import METHODS, Observation, problem_response
 from servicekit.openapi import Service, operation_id, problems
@@ -43,7 +43,9 @@ def create_service(
         generate_unique_id_function=operation_id,
     )
     ProcessCollector(registry=registry)
-    app.add_middleware(Direct, routers=routers)
+    routes = direct_routes(routers)
+    app.direct_paths = routes.keys()
+    app.add_middleware(Direct, routes=routes)
     if guard is not None:
         app.needs_key = bool(guard.access_keys())
         app.add_middleware(Guard, settings=guard, open_paths=open_paths)

@@ -4,7 +4,7 @@ What it cannot serve (another method, no JSON, a body that does not fit) it hand
 as that of any other route; so is its place in the OpenAPI document.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts.errors import Problem
@@ -31,10 +31,9 @@ class DirectRoute(APIRoute):
 class Direct:
     """ASGI middleware: answers POSTs to the direct routes by itself."""
 
-    def __init__(self, app: App, routers: Iterable[APIRouter]) -> None:
+    def __init__(self, app: App, routes: Mapping[str, DirectRoute]) -> None:
         self._app = app
-        routes = (route for router in routers for route in router.routes if isinstance(route, DirectRoute))
-        self._routes = {route.path: (route, route.model) for route in routes}
+        self._routes = {path: (route, route.model) for path, route in routes.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
@@ -53,6 +52,12 @@ class Direct:
             return
         scope["route"] = route
         await answer(route, asked, Request(scope, receive), send)
+
+
+def direct_routes(routers: Iterable[APIRouter]) -> dict[str, DirectRoute]:
+    """By path."""
+    routes = [route for router in routers for route in router.routes]
+    return {route.path: route for route in routes if isinstance(route, DirectRoute)}
 
 
 async def answer(route: DirectRoute, asked: BaseModel, request: Request, send: Send) -> None:

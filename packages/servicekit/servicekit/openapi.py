@@ -1,10 +1,11 @@
 """The OpenAPI document of a service: names of operations, keys, and problems (RFC 9457) as what errors are."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
 METHODS = ("get", "post", "put", "delete")
 PROBLEM_SCHEMA: dict[str, Any] = {
@@ -92,9 +93,23 @@ def links(parameters: Mapping[str, str], operation_ids: Iterable[str]) -> dict[s
 
 
 class Service(FastAPI):
-    """A FastAPI whose document tells of keys, and of problems instead of FastAPI's own error bodies."""
+    """A FastAPI whose document tells of keys, and of problems instead of FastAPI's own error bodies.
+
+    direct_paths: of its direct routes. within: what its own layers enclose, there since its lifespan began.
+    """
 
     needs_key = False
+    direct_paths: Collection[str] = ()
+    within: ASGIApp
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """As FastAPI's."""
+        self.add_middleware(self._remember)
+        return super().build_middleware_stack()
+
+    def _remember(self, app: ASGIApp) -> ASGIApp:
+        self.within = app
+        return app
 
     def openapi(self) -> dict[str, Any]:
         """The document, made once."""

@@ -6,7 +6,9 @@ import uvicorn
 from fastapi import FastAPI
 
 from servicekit.answers import WholeAnswers
+from servicekit.openapi import Service
 from servicekit.settings import ServiceSettings
+from servicekit.shortcut import Shortcut
 
 # Long enough for a request in flight (a generation, a weight swap) to end; a supervisor kills after it.
 GRACEFUL_SHUTDOWN_SECONDS = 5
@@ -23,6 +25,9 @@ def serve(app: FastAPI, settings: ServiceSettings, protocol: type[WholeAnswers] 
         access_log=False,
         timeout_graceful_shutdown=GRACEFUL_SHUTDOWN_SECONDS,
     )
+    config.load()
+    if isinstance(app, Service):
+        config.loaded_app = Shortcut(app, config.loaded_app)
     # Without the protocol named, asyncio does not set TCP_NODELAY and every answer waits 40 ms for a delayed ACK.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,9 +10,10 @@ from prometheus_client import CollectorRegistry
 from pydantic import BaseModel, Field
 from servicekit.app import create_service
 from servicekit.direct import DirectRoute
-from servicekit.observation import Message
+from servicekit.observation import Message, Receive, Scope, Send
 from servicekit.openapi import Service, problems
 from servicekit.settings import GuardedSettings
+from servicekit.shortcut import Shortcut
 
 JSON = {"content-type": "application/json"}
 
@@ -34,7 +35,7 @@ async def bill(order: Order, request: Request) -> Bill:
         raise Problem(402, "unlucky", "Take another amount.", retry_after=3)
     if order.amount == 500:
         raise RuntimeError("broken")
-    return Bill(total=order.amount * order.share, words=f"{order.words} at {request.url.path}")
+    return Bill(total=order.amount * order.share, words=f"{order.words} at {request.url.path} of {request.app.title}")
 
 
 def service(route: type[DirectRoute] | None) -> Service:
@@ -45,9 +46,21 @@ def service(route: type[DirectRoute] | None) -> Service:
     return app
 
 
-async def told(route: type[DirectRoute] | None, method: str, content: Any, headers: dict[str, str]) -> tuple[Any, ...]:
+async def must_not_be_asked(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("a direct route took the long way")
+
+
+def short(service: Service) -> Shortcut:
+    """As it is served."""
+    service.middleware_stack = service.build_middleware_stack()  # the lifespan does so
+    return Shortcut(service, must_not_be_asked)
+
+
+async def told(
+    route: type[DirectRoute] | None, method: str, content: Any, headers: dict[str, str], served: bool = False
+) -> tuple[Any, ...]:
     """Status, headers and body, without the one thing that differs from request to request."""
-    transport = httpx2.ASGITransport(service(route))
+    transport = httpx2.ASGITransport(short(service(route)) if served else service(route))
     async with httpx2.AsyncClient(transport=transport, base_url="http://shop") as client:
         headers = {"x-request-id": "one", **headers}
         answer = await client.request(method, "/v1/bills", content=content, headers=headers)
@@ -80,6 +93,7 @@ async def told(route: type[DirectRoute] | None, method: str, content: Any, heade
 async def test_as_under_fastapis_own_route(status: int, method: str, content: bytes, headers: dict[str, str]) -> None:
     found = await told(DirectRoute, method, content, headers)
     assert found == await told(None, method, content, headers)
+    assert found == await told(DirectRoute, method, content, headers, served=True)
     assert found[0] == status
 
 
@@ -90,6 +104,7 @@ async def test_a_body_that_comes_in_pieces_and_exceeds_the_bound_is_refused() ->
 
     found = await told(DirectRoute, "POST", pieces(), JSON)
     assert found == await told(None, "POST", pieces(), JSON)
+    assert found == await told(DirectRoute, "POST", pieces(), JSON, served=True)
     assert found[0] == 413
 
 
@@ -109,6 +124,13 @@ async def test_a_client_that_leaves_within_its_body() -> None:
         return [message.get("status") for message in sent]
 
     assert await statuses(DirectRoute) == await statuses(None) == [400, None]
+
+
+async def test_other_routes_take_the_long_way() -> None:
+    transport = httpx2.ASGITransport(short(service(DirectRoute)))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://shop") as client:
+        with pytest.raises(AssertionError, match="the long way"):
+            await client.get("/healthz")
 
 
 def test_the_document_is_the_same() -> None:

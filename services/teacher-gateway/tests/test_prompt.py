@@ -80,6 +80,13 @@ def test_names_inside_values_are_text() -> None:
     assert "<latest_answer>\n$question ${ground_truth} {question} %s $$\n</latest_answer>" in text
 
 
+def test_only_a_dollar_begins_a_name() -> None:
+    template = parse_own("100 % of ${latest_answer}s and %(dialogue)s for $$5 %%")
+    assert template.render({"latest_answer": "%s", "dialogue": "D"}) == "100 % of %ss and %(dialogue)s for $5 %%"
+    with pytest.raises(ValueError, match=r"neither \$latest_answer nor \$dialogue"):
+        parse_own("%(dialogue)s")
+
+
 @pytest.mark.parametrize(
     ("text", "cause"),
     [
