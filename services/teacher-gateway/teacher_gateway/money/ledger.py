@@ -35,7 +35,8 @@ class Ledger:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._line = Line(redis, scripts.POST)
+        prefixes = [keys.spending(""), keys.costs(""), keys.traffic("")]
+        self._line = Line(redis, scripts.POST, keys.reservations(), *prefixes, WINDOW_SECONDS)
         self._batches = Batches(self._post)
         self.reserve, self.settle = self._batches.reserve, self._batches.settle
         self.flush = self._batches.flush
@@ -47,8 +48,7 @@ class Ledger:
 
     async def _post(self, settlements: Sequence[Settlement], bookings: Sequence[Booking]) -> Sequence[Outcome]:
         work = encoder.encode({"settlements": settlements, "bookings": bookings})
-        prefixes = [keys.spending(""), keys.costs(""), keys.traffic("")]
-        return decoder.decode(await self._line.run(keys.reservations(), *prefixes, WINDOW_SECONDS, work))
+        return decoder.decode(await self._line.run(work))
 
     async def set_caps(self, scope: str, limits: Limits) -> None:
         """From now on these hold instead of the caps that calls bring; None leaves a cap as it is."""
