@@ -16,13 +16,16 @@ UNPICKLERS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "
 
 
 def faults_in(source: str) -> list[str]:
-    """Imports of what unpickles, and loads that would."""
+    """Imports of what unpickles, loads that would, and names under which such a load could not be told."""
     faults = []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             faults += [alias.name for alias in node.names if alias.name.partition(".")[0] in UNPICKLERS]
+            faults += [f"torch as {alias.asname}" for alias in node.names if alias.name == "torch" and alias.asname]
         elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in UNPICKLERS:
             faults.append(str(node.module))
+        elif isinstance(node, ast.ImportFrom) and node.module == "torch":
+            faults += ["load of torch" for alias in node.names if alias.name == "load"]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             faults += fault_of_call(node, node.func)
     return faults
@@ -46,6 +49,9 @@ def fault_of_call(call: ast.Call, function: ast.Attribute) -> list[str]:
         ("import torch\ntorch.load(p)", 1),
         ("import torch\ntorch.load(p, weights_only=False)", 1),
         ("import torch\ntorch.load(p, weights_only=True)", 0),
+        ("import torch as t\nt.load(p)", 1),
+        ("from torch import load\nload(p)", 1),
+        ("from torch import Tensor", 0),
         ("import numpy as np\nnp.load(p, allow_pickle=True)", 1),
         ("import json\njson.load(f)", 0),
     ],

@@ -90,6 +90,16 @@ def test_no_json_at_all(api):
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_no_finite_number_names_its_field(api, store, job_body, number):
+    """Python's JSON reads and writes what the standard does not have."""
+    body = json.dumps(job_body({"training.weight_decay": 0.125})).replace("0.125", number)
+    answer = api.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert [error["field"] for error in answer.json()["errors"]] == ["training.weight_decay"]
+    assert not list(store.scan_iter("socratic:job*"))
+
+
 def test_a_tokenizer_without_a_chat_template(api, store, job_body, model_root):
     (model_root / "student" / "chat_template.jinja").unlink()
     refused(api, store, job_body(), "student.model", "chat template")

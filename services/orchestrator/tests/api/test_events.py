@@ -67,6 +67,9 @@ def test_a_stream_is_resumed_without_gap_or_repetition(api, job_id):
     behind = read(api, path, headers={"Last-Event-ID": before[-1][0]})
     assert [data["status"] for _, _, data in behind] == ["cancelling", "cancelled"]
     assert read(api, path) == before + behind
+    assert read(api, f"{path}?after={before[-1][0]}") == behind
+    asked_at_first = f"{path}?after={before[0][0]}"
+    assert read(api, asked_at_first, headers={"Last-Event-ID": before[-1][0]}) == behind, "a client keeps its address"
     assert read(api, path, headers={"Last-Event-ID": behind[-1][0]}) == [], "nothing more comes, so it ends at once"
 
 

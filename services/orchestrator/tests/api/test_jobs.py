@@ -4,6 +4,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from contracts import keys
+from orchestrator.routes import jobs as job_routes
 
 
 def test_a_job_is_created_and_shown(api, job_body):
@@ -76,6 +77,8 @@ def test_lists_are_paged_newest_first_and_filtered(api, job_body, eventually):
     rest = api.get("/v1/jobs", params={"limit": 10, "after": page["last_id"]}).json()
     assert [job["id"] for job in rest["data"]] == newest[2:]
     assert rest["has_more"] is False
+    full = api.get("/v1/jobs", params={"limit": 3, "after": page["last_id"]}).json()
+    assert (full["data"], full["has_more"]) == (rest["data"], False), "the last page is full and still the last"
     eventually(lambda: api.get(f"/v1/jobs/{made[0]}").json()["status"] == "running")
     running = api.get("/v1/jobs", params={"status": "running"}).json()["data"]
     assert [job["id"] for job in running] == made[:1]
@@ -84,6 +87,13 @@ def test_lists_are_paged_newest_first_and_filtered(api, job_body, eventually):
     assert queued["has_more"] is True
     assert api.get("/v1/jobs", params={"status": "asleep"}).status_code == 422
     eventually(lambda: api.get(f"/v1/jobs/{made[1]}").json()["wait_reason"] == f"queue: waiting for {made[0]} to end")
+
+
+def test_a_filter_finds_jobs_however_many_others_are_newer(api, job_body, store, monkeypatch):
+    monkeypatch.setattr(job_routes, "FILTER_JOBS", 2)
+    made = [api.post("/v1/jobs", json=job_body()).json()["id"] for _ in range(5)]
+    store.hset(keys.job(made[0]), "status", "succeeded")
+    assert [job["id"] for job in api.get("/v1/jobs?status=succeeded").json()["data"]] == made[:1]
 
 
 def test_cancelling_twice_is_once(api, job_body, eventually):

@@ -64,6 +64,19 @@ def test_an_episode_is_made_now_and_shown_whole(api, parties, store):
     assert not [command for command in left if "tasks.judge" in command], "the judge has ended"
 
 
+def test_attempts_answer_length_and_seed_are_the_requests(api, parties):
+    def seeds(**changes):
+        """Of every attempt at an episode that is never solved."""
+        parties.answers = ["no answer"] * 3
+        found = api.post("/v1/episodes", json={**BODY, "max_attempts": 3, "max_answer_tokens": 20, **changes}).json()
+        assert [attempt["outcome"] for attempt in found["attempts"]] == ["malformed"] * 3
+        sampled = [asked["sampling_params"] for asked in parties.asked[-3:]]
+        assert {one["max_new_tokens"] for one in sampled} == {20}
+        return [one["sampling_seed"] for one in sampled]
+
+    assert seeds(seed=1) == seeds(seed=1) != seeds(seed=2)
+
+
 def test_a_question_of_ones_own_is_asked(api, parties):
     own = {"text": "which one is wooden", "answer": "B", "options": {"A": "iron", "B": "oak"}}
     parties.answers = ["<answer> B </answer>"]
