@@ -7,6 +7,7 @@ from contracts.manifests import ManifestEntry
 from contracts.scripts import APPEND_EPISODES
 from orchestrator.batches import Batches
 from orchestrator.curriculum import Curriculum, solved_questions
+from orchestrator.store import Store
 
 
 @pytest.fixture
@@ -63,3 +64,25 @@ async def test_a_question_rests_for_so_many_steps(solved, client, job_spec):
 async def test_no_batch_is_looked_at_that_may_still_be_open(solved, client, job_spec):
     stale = job_spec({"rollout.rest_steps": 3, "rollout.max_staleness": 1})
     assert await Curriculum(Batches(client)).resting("j", stale, 4) == {"a", "b"}
+
+
+async def test_the_controller_opens_batches_without_what_rests(client, controller, players, job_spec):
+    """Of six questions three were answered alone at step 1: step 3 asks the others again."""
+    changes = {"task.options.train_questions": 6, "rollout.prompts_per_step": 3, "rollout.rest_steps": 5}
+    changes |= {"training.steps": 3, "evaluation.every": 3, "evaluation.questions": 1}
+    job_id = await Store(client).create(job_spec(changes))
+    ticking, asked = controller(client), []
+    for purpose, step, version, answers in (
+        ("eval", 0, 0, [1.0]),
+        ("train", 1, 0, [1.0]),
+        ("train", 2, 1, [0.0, 1.0]),
+        ("train", 3, 2, []),
+    ):
+        await ticking.tick()
+        players.publish(job_id, version)
+        await ticking.tick()
+        asked.append({entry.question_id for entry in players.manifest(job_id, purpose, step).entries})
+        players.roll_out(job_id, purpose, step, answers)
+    _, first, second, third = asked
+    assert len(first | second) == 6
+    assert third == second

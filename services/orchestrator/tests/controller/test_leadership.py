@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from contracts import keys
+from contracts.records import EvaluationRecord
 from contracts.statuses import JobStatus
 from orchestrator.lease import LEASE_SECONDS, Lease
 from orchestrator.ledger import LeadershipLost, Ledger
@@ -76,7 +77,21 @@ async def test_manifests_and_evaluations_are_written_once(client, store, job_spe
     assert await ledger.open_manifest(first)
     assert not await ledger.open_manifest(other)
     assert await Watch(client).manifest(job_id, "train", 1) == first
-    assert story(job_id) == [("job.created", None), ("manifest.opened", 1)]
+    measured = EvaluationRecord(
+        questions=6,
+        unassisted_accuracy=0.5,
+        guided_accuracy=0.5,
+        step=0,
+        policy_version=0,
+        failed_episodes=0,
+        format_rate=1.0,
+        domains={},
+        seconds=1.0,
+    )
+    assert await ledger.record_evaluation(job_id, measured)
+    assert not await ledger.record_evaluation(job_id, measured.model_copy(update={"unassisted_accuracy": 0.75}))
+    assert await jobs.evaluations(job_id) == [measured]
+    assert [kind for kind, _ in story(job_id)] == ["job.created", "manifest.opened", "evaluation.finished"]
 
 
 async def test_an_outage_of_redis_is_waited_out(redis_url, controller, players, store, job_spec, client):

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from contracts.manifests import ManifestEntry
 from orchestrator.aggregate import evaluation_record
+from orchestrator.statistics import accuracy_interval
 
 
 @pytest.fixture
@@ -50,6 +51,9 @@ def test_samples_and_greedy_answers_by_hand(asked):
     record = evaluation_record(4, first + second, {"q0": "a", "q1": "b"}, samples=4)
     assert (record.questions, record.samples) == (2, 4)
     assert (record.unassisted_accuracy, record.guided_accuracy, record.greedy_accuracy) == (0.5, 0.625, 0.5)
+    assert record.unassisted_interval == accuracy_interval([0.75, 0.25], 4)
+    assert record.guided_interval == accuracy_interval([1.0, 0.25], 4)
+    assert record.domains["b"].guided_interval == accuracy_interval([0.25], 4)
     # pass@2 of 3 of 4: 1 - C(1,2)/C(4,2) = 1; of 1 of 4: 1 - C(3,2)/C(4,2) = 1/2.
     assert record.pass_at == {1: 0.5, 2: 0.75, 4: 1.0}
     assert (record.domains["a"].greedy_accuracy, record.domains["b"].greedy_accuracy) == (1.0, 0.0)

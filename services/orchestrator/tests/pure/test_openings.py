@@ -30,6 +30,8 @@ def test_seeds_differ_between_episodes_steps_and_jobs_seeds(job_spec):
     seeds = [entry.seed for manifest in manifests for entry in manifest.entries]
     assert len(set(seeds)) == len(seeds)
     assert all(0 <= seed < 2**31 for seed in seeds)
+    held_out = evaluation_manifest("job-1", job_spec({"evaluation.questions": 20, "seed": 0}), QUESTIONS, {}, 1)
+    assert not {entry.seed for entry in held_out.entries} & set(seeds), "nor do a batch and an evaluation share one"
 
 
 def test_the_oldest_version_that_may_sample_a_batch(job_spec):

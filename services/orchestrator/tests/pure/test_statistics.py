@@ -28,6 +28,11 @@ def test_equal_answers_to_a_question_count_once_and_independent_ones_each() -> N
     assert accuracy_interval(shares, 4) == pytest.approx(wilson(0.5, 64), abs=1e-9)
 
 
+def test_more_alike_than_chance_makes_no_more_answers() -> None:
+    """Shares of 2 and 3 in 5 scatter less than draws would: 500 answers by Kish, where 100 were given."""
+    assert accuracy_interval([0.4, 0.6] * 10, 5) == pytest.approx(wilson(0.5, 100), abs=1e-9)
+
+
 def test_all_right_is_not_certain() -> None:
     assert accuracy_interval([1.0] * 20, 1) == pytest.approx((1 - 0.1611, 1.0), abs=5e-5)
     assert accuracy_interval([], 4) == (0.0, 1.0)

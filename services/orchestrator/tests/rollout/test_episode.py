@@ -9,6 +9,7 @@ from contracts.jobs import JobSpec
 from contracts.manifests import Manifest
 from contracts.methods import SocraticPO
 from contracts.trajectories import trajectory_of
+from orchestrator.openings import evaluation_manifest
 from orchestrator.rollout.chat import StudentChat
 from orchestrator.rollout.dialogue import Dialogue, attempt_seed
 from orchestrator.rollout.episode import Parties, roll_out
@@ -157,6 +158,18 @@ async def test_an_evaluation_has_its_own_attempts_and_temperature(room: Room, sp
     assert room.engine.seen[0]["sampling_params"]["temperature"] == 0.0
 
 
+async def test_an_evaluation_asks_greedily_after_its_samples(room: Room) -> None:
+    spec = make_spec(evaluation={"temperature": 0.6, "samples": 2, "greedy": True, "questions": 4})
+    manifest = evaluation_manifest("job-1", spec, ["materials-test-0"], {}, 0)
+    assert [entry.sample for entry in manifest.entries] == [0, 1, 2]
+    plan = plan_of(room.job(spec), manifest)
+    for entry in manifest.entries:
+        await roll_out(plan, entry, room.parties)
+    asked = [request["sampling_params"]["temperature"] for request in room.engine.seen]
+    attempts = len(asked) // 3
+    assert asked == [0.6] * 2 * attempts + [0.0] * attempts
+
+
 async def test_an_evaluation_may_cut_the_tail_of_the_distribution_and_training_never_does(room: Room) -> None:
     spec = make_spec(evaluation={"temperature": 0.6, "top_p": 0.95})
     for purpose, top_p in (("eval", 0.95), ("train", 1.0)):
@@ -196,8 +209,9 @@ async def test_a_silent_engine_meets_the_episodes_deadline(room: Room) -> None:
 
 
 async def test_a_silent_gateway_meets_the_episodes_deadline(room: Room) -> None:
+    """The answer is cut, so that no judge has to start before the deadline."""
     room.gateway.talking.clear()
-    episode = await room.roll_out(make_spec(rollout={"episode_timeout_seconds": 0.5}))
+    episode = await room.roll_out(make_spec(rollout={"episode_timeout_seconds": 1.5, "max_answer_tokens": 2}))
     assert episode.failure is not None
     assert (episode.failure.code, len(episode.attempts)) == ("deadline", 1)
     assert "rollout.episode_timeout_seconds" in episode.failure.detail
