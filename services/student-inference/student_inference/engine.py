@@ -177,17 +177,18 @@ class Engine:
         if admitted:
             for group in prefill_groups(admitted, self.scheduler.max_prefill_tokens):
                 self._prefill(group)
+                self._tell(group)
             self._end_batch()
         else:
             self._decode()
-        progress = [
-            request.snapshot(self.version)
-            for request in self.scheduler.running
-            if request.streamed and request.finish is None
-        ]
+            self._tell(self.scheduler.running)
+        self._collect()
+
+    def _tell(self, requests: list[Request]) -> None:
+        """Deliver the new token of those that are streamed and go on."""
+        progress = [request.snapshot(self.version) for request in requests if request.streamed and not request.finish]
         if progress:
             self._deliver(progress)
-        self._collect()
 
     def _prefill(self, requests: list[Request]) -> None:
         hidden_Bh = self._take_in(requests)

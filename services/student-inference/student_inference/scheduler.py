@@ -8,6 +8,11 @@ from collections import deque
 from student_inference.cache import BlockCache, Key
 from student_inference.request import Request
 
+# A retracted request waits in mid-answer, and a group speaks as soon as it is computed. Groups of 2,048 tokens cost a
+# tenth less a token with the smallest students and nothing less with larger ones, but make the first wait four times as
+# long.
+RECOMPUTED_TOKENS = 512
+
 
 class Scheduler:
     """The waiting line and the running batch."""
@@ -63,8 +68,11 @@ class Scheduler:
         return finished
 
     def retract_all(self) -> None:
-        """Send the whole batch back to the head of the line; keys and values will be recomputed."""
-        for request in reversed(self.running):
+        """Send the whole batch back to the head of the line; keys and values will be recomputed.
+
+        The shortest go first: they speak again soonest.
+        """
+        for request in sorted(self.running, key=lambda request: request.length, reverse=True):
             self._release(request)
             request.retractions += 1
             self.waiting.appendleft(request)
@@ -86,6 +94,8 @@ def reusable_length(request: Request) -> int:
 
 def prefill_groups(requests: list[Request], budget: int) -> list[list[Request]]:
     """Sort by new tokens and cut into padded batches of at most `budget` tokens, at most a third of them padding."""
+    if any(request.retractions for request in requests):
+        budget = min(budget, RECOMPUTED_TOKENS)
     groups: list[list[Request]] = []
     total = 0
     for request in sorted(requests, key=lambda request: request.length - request.computed):

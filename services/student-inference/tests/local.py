@@ -46,12 +46,16 @@ class LocalEngine:
         cache = BlockCache(model.config, tokens // 8, 8, getattr(torch, dtype))
         self._finished: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._count = 0
+        self.told: list[list[str]] = []
+        """Ids of the requests of each delivery."""
         self.engine = Engine(model, cache, Scheduler(cache, max_running, 2048), "v0", self._deliver, decode)
         self.engine.start()
 
-    def _deliver(self, finished: list[Request]) -> None:
-        for request in finished:
-            self._finished.put(request)
+    def _deliver(self, requests: list[Request]) -> None:
+        self.told.append([request.rid for request in requests])
+        for request in requests:
+            if request.finish is not None:
+                self._finished.put(request)
 
     def submit(self, prompt: list[int], sampling: SamplingParams | None = None, **fields: Any) -> Request:
         self._count += 1
