@@ -19,8 +19,8 @@ from safetensors.torch import load_file, save_file
 
 from ..stacks import REPOSITORY
 
-# SGLang needs some 35 s on a quiet machine and over a minute on a loaded one.
-START_SECONDS = 240.0
+# SGLang needs some 35 s on a quiet machine, and has taken over four minutes where eight processes shared two cores.
+START_SECONDS = 600.0
 STOP_SECONDS = 20.0
 # A swap waits for the requests in flight; a health check of SGLang for its own generation.
 ANSWER_SECONDS = 60.0
