@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from student_inference.bodies import followed
+from student_inference.bodies import followed, patience_for
 from student_inference.config import ModelError
 from student_inference.engine import Engine
 from student_inference.loading import Filling, Shard, fill, load_weights
@@ -17,7 +17,7 @@ from student_inference.model import Model
 from student_inference.protocol import BadRequest
 from student_inference.request import Request
 from student_inference.weight_sets import Staged, WeightSets
-from student_inference.weights import Weights
+from student_inference.weights import Weights, weight_bytes
 
 # A swap waits for running generations as SGLang does, but not for ever: the trainer must hear that it failed.
 DRAIN_SECONDS = 300.0
@@ -162,7 +162,7 @@ class AsyncEngine:
         Raises ModelError as `update_weights` does, and when a file differs from its checksum or `landed` raises it.
         """
         directory, config = self._allowed(model_path), self.engine.model.config
-        async with self._swapping, followed(landed) as shards:
+        async with self._swapping, followed(landed, patience_for(weight_bytes(config))) as shards:
             filling = await asyncio.to_thread(
                 self._sets.read, lambda into: fill(Filling(config, self.dtype, into), directory, shards)
             )

@@ -13,11 +13,26 @@ from student_inference.protocol import BadRequest
 
 # A trainer that sends nothing for this long has gone away.
 SILENCE_SECONDS = 60.0
+# Whoever sends a byte now and then is given up too: nobody else can bring weights meanwhile. Half a line of 100 Mbit/s;
+# the trainer itself gives up below 20 MB/s.
+SLOWEST_BYTES_PER_SECOND = 5e6
 # A path, a version and a checksum take a few hundred bytes.
 LONGEST_LINE_BYTES = 2**16
 GONE = "the client went away before the end of the body"
 
 Item = TypeVar("Item")
+
+
+class TooSlow(ModelError):
+    """A body had time enough, and is not all there."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the body did not arrive within {seconds:.0f} s; the old weights stay")
+
+
+def patience_for(length: int) -> float:
+    """Seconds after which a body of so many bytes is given up, however steadily it drips."""
+    return SILENCE_SECONDS + length / SLOWEST_BYTES_PER_SECOND
 
 
 async def timed(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -50,16 +65,19 @@ async def lines_of(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def followed(items: AsyncIterator[Item]) -> AsyncIterator[Iterator[Item]]:
+async def followed(items: AsyncIterator[Item], seconds: float) -> AsyncIterator[Iterator[Item]]:
     """Items for a thread that waits for each; in it ModelError is raised when no more can come, at the latest on
-    leaving."""
+    leaving, and TooSlow when the last has not come within `seconds`."""
     inbox: SimpleQueue[Item | ModelError | None] = SimpleQueue()
 
     async def feed() -> None:
         try:
-            async for item in items:
-                inbox.put(item)
+            async with asyncio.timeout(seconds):
+                async for item in items:
+                    inbox.put(item)
             inbox.put(None)
+        except TimeoutError:
+            inbox.put(TooSlow(seconds))
         except (ModelError, BadRequest) as error:
             inbox.put(ModelError(str(error)))
 

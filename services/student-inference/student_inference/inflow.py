@@ -6,6 +6,7 @@ meanwhile. Here the loop lets go of the connection after the head, and a thread 
 
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +15,7 @@ from fastapi import Request
 from servicekit.answers import WholeAnswers
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from student_inference.bodies import GONE, SILENCE_SECONDS
+from student_inference.bodies import GONE, SILENCE_SECONDS, TooSlow, patience_for
 from student_inference.config import ModelError
 
 EXTENSION = "socratic.inflow"
@@ -36,15 +37,24 @@ class LettingGo(WholeAnswers):
 
 
 class Inflow:
-    """A body of `left` bytes. `arrived`: its beginning. Raises ModelError when its sender falls silent or goes away."""
+    """A body of `left` bytes. `arrived`: its beginning. Raises ModelError when its sender falls silent or goes away.
 
-    def __init__(self, arrived: bytes, connection: socket.socket, left: int) -> None:
+    And TooSlow when bytes are still wanted `seconds` after the first: until that one others had their turn.
+    """
+
+    def __init__(self, arrived: bytes, connection: socket.socket, left: int, seconds: float) -> None:
         self._arrived = memoryview(arrived)
         self._connection = connection
         self.left = left
+        self._seconds = seconds
+        self._deadline: float | None = None
 
     def readinto(self, room: memoryview, /) -> int:
         """The next bytes, as many as there are just now. Returns how many; 0 when all have been read."""
+        now = time.monotonic()
+        self._deadline = self._deadline or now + self._seconds
+        if now > self._deadline:
+            raise TooSlow(self._seconds)
         room = room[: self.left]
         count = self._from_memory(room) if self._arrived else self._from_connection(room)
         self.left -= count
@@ -76,4 +86,4 @@ def inflow_of(http: Request, length: int) -> Iterator[Inflow]:
         raise ModelError(GONE) from None
     with connection:
         connection.settimeout(SILENCE_SECONDS)
-        yield Inflow(arrived, connection, length)
+        yield Inflow(arrived, connection, length, patience_for(length))

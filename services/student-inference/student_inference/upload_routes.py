@@ -4,13 +4,14 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 
 from student_inference.async_engine import AsyncEngine
+from student_inference.bodies import TooSlow
 from student_inference.config import ModelConfig, ModelError
 from student_inference.control_routes import read
 from student_inference.inflow import inflow_of
 from student_inference.protocol import BadRequest
 from student_inference.routes import json_response
 from student_inference.uploads import TooLarge, most_bytes, promised_length, read_upload
-from student_inference.weight_routes import STILL_IN_FLIGHT, refused_update, updated
+from student_inference.weight_routes import REQUEST_TIMEOUT, STILL_IN_FLIGHT, refused_update, updated
 
 PAYLOAD_TOO_LARGE = 413
 
@@ -59,6 +60,8 @@ async def received(engine: AsyncEngine, http: Request, most: int) -> Response:
             receipt = await engine.receive_weights(lambda filling: read_upload(body, filling))
     except TooLarge as error:
         return refused_update(str(error), PAYLOAD_TOO_LARGE)
+    except TooSlow as error:
+        return refused_update(str(error), REQUEST_TIMEOUT)
     except ModelError as error:
         return refused_update(str(error))
     message = "Received and checked; /update_weights_from_upload serves it at once."

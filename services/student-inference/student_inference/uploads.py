@@ -1,12 +1,10 @@
 """Weights that arrive as the body of a request, read straight into the memory from which they will be served."""
 
-from math import prod
-
 from student_inference.config import ModelConfig, ModelError
 from student_inference.inflow import Inflow
 from student_inference.loading import Filling
 from student_inference.tensor_files import LONGEST_HEADER_BYTES, read_next
-from student_inference.weights import tensor_shapes
+from student_inference.weights import weight_bytes
 
 
 class TooLarge(ModelError):
@@ -15,7 +13,7 @@ class TooLarge(ModelError):
 
 def most_bytes(config: ModelConfig) -> int:
     """What an upload may be long: all tensors in fp32, and what stands beside them."""
-    return sum(4 * prod(shape) for _, shape in tensor_shapes(config)) + LONGEST_HEADER_BYTES
+    return weight_bytes(config) + LONGEST_HEADER_BYTES
 
 
 def promised_length(header: str | None, most: int) -> int:

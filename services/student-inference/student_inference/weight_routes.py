@@ -8,7 +8,7 @@ import structlog
 from fastapi import APIRouter, Request, Response
 
 from student_inference.async_engine import DRAIN_SECONDS, AsyncEngine
-from student_inference.bodies import lines_of
+from student_inference.bodies import TooSlow, lines_of
 from student_inference.config import ModelError
 from student_inference.control_routes import parsed, read
 from student_inference.loading import Shard
@@ -16,6 +16,7 @@ from student_inference.protocol import BadRequest
 from student_inference.routes import json_response
 
 log = structlog.get_logger()
+REQUEST_TIMEOUT = 408
 STILL_IN_FLIGHT = f"requests in flight did not end in {DRAIN_SECONDS:.0f} s; the old weights stay"
 
 
@@ -68,6 +69,8 @@ def weight_router(engine: AsyncEngine) -> APIRouter:
         try:
             body = parsed(await anext(lines, b""), Preparation)
             await engine.prepare_weights(body.model_path, body.weight_version, landed_in(lines))
+        except TooSlow as error:
+            return refused_update(str(error), REQUEST_TIMEOUT)
         except (ModelError, BadRequest) as error:
             return refused_update(str(error))
         return json_response({"success": True, "message": "Read and checked; the next update serves it at once."})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
@@ -61,6 +62,11 @@ def tensor_shapes(config: ModelConfig) -> Iterator[tuple[str, tuple[int, ...]]]:
         yield prefix + "mlp.gate_proj.weight", (inner, hidden)
         yield prefix + "mlp.up_proj.weight", (inner, hidden)
         yield prefix + "mlp.down_proj.weight", (hidden, inner)
+
+
+def weight_bytes(config: ModelConfig) -> int:
+    """Of all tensors in fp32."""
+    return sum(4 * prod(shape) for _, shape in tensor_shapes(config))
 
 
 def empty_weights(config: ModelConfig, dtype: torch.dtype) -> Weights:

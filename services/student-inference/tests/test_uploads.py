@@ -147,7 +147,7 @@ def test_more_than_the_model_can_fill_is_refused_before_it_is_sent(server: Serve
 def test_a_sender_that_falls_silent_is_given_up_and_one_that_ends_too_early_is_found_out() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        body, room = Inflow(b"ab", ours, left=9), memoryview(bytearray(100))
+        body, room = Inflow(b"ab", ours, left=9, seconds=PATIENCE_SECONDS), memoryview(bytearray(100))
         ours.settimeout(0.05)
         theirs.sendall(b"cd")
         assert [body.readinto(room), body.readinto(room)] == [2, 2]
@@ -163,7 +163,7 @@ def test_nothing_behind_the_body_is_read() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(b"cdPOST")
-        body, room = Inflow(b"ab", ours, left=4), memoryview(bytearray(100))
+        body, room = Inflow(b"ab", ours, left=4, seconds=PATIENCE_SECONDS), memoryview(bytearray(100))
         assert [body.readinto(room) for _ in range(3)] == [2, 2, 0]
         assert ours.recv(4) == b"POST"
 
