@@ -2,17 +2,24 @@
 
 import random
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import redis
+from contracts import keys
 from contracts.episodes import Episode, Failure
 from contracts.methods import GRPO
+from contracts.records import StepRecord
 from trainer.batch import assemble
 from trainer.dynamic_sampling import worth_training
 from trainer.methods import annotate
 from trainer.step_record import record_of
 
-from .makers import episode
+from .makers import JOB, episode, spec_of
+from .rig import consumed_ids, put_batches, put_job, reached, training, unacknowledged, wait_until
+from .standin_engine import StandInEngine
 from .test_records import REPORT
 
 SHAPES: dict[str, list[list[float]]] = {
@@ -66,3 +73,19 @@ def test_the_record_counts_what_was_skipped_and_the_gradient_does_not() -> None:
     assert record.mean_reward_raw == 0.5
     alone: Any = record_of(taught_batch, annotation, replace(REPORT))
     assert alone.skipped_episodes == 0
+
+
+def test_a_step_trains_on_some_groups_and_consumes_its_whole_manifest(
+    redis_url: str, client: "redis.Redis", engine: StandInEngine, student: Path, tmp_path: Path
+) -> None:
+    spec = spec_of(student.name, steps=1)
+    asked = {"prompts_per_step": 1, "group_size": 2, "spare_prompts": 2}
+    put_job(client, spec.model_copy(update={"rollout": spec.rollout.model_copy(update=asked)}))
+    episodes = batch("all right", "mixed", "mixed again")
+    put_batches(client, [episodes])
+    with training(redis_url, engine, tmp_path, student):
+        wait_until(partial(reached, client, 1), "the step")
+    record = StepRecord.model_validate_json(client.hget(keys.steps(JOB), "1"))
+    assert (record.episodes, record.skipped_episodes) == (6, 4)
+    assert consumed_ids(tmp_path) == [episode.episode_id for episode in episodes]
+    assert unacknowledged(client) == 0
