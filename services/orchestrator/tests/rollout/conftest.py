@@ -1,9 +1,10 @@
 """A student, an engine and a gateway for rollouts."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from contracts.jobs import JobSpec
 from orchestrator.questions import load_questions
 from orchestrator.rollout.chat import StudentChat
@@ -15,6 +16,7 @@ from orchestrator.rollout.teacher import Teacher
 from orchestrator.rollout.verification import Verification
 from servicekit.http_client import Connections
 
+from .board import Board
 from .makers import byte_tokenizer, make_spec, proved, save_student, word_tokenizer
 from .standins import Engine, Gateway
 
@@ -85,6 +87,16 @@ async def connections() -> AsyncIterator[Connections]:
 def replicas(engine: Engine) -> Replicas:
     """The engine, always proved anew."""
     return Replicas([engine.url], proved([engine.url]))
+
+
+@pytest.fixture
+def board(redis_url: str, engine: Engine) -> Iterator[Board]:
+    """A job in Redis whose engine is proved."""
+    client = redis.Redis.from_url(redis_url)
+    opened = Board(client)
+    opened.prove(engine.url)
+    yield opened
+    client.close()
 
 
 @pytest.fixture

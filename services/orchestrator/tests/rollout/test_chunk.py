@@ -1,11 +1,10 @@
 """Chunks on a real Redis: each episode once, under a lease, and nothing for a job that no longer runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import redis
 from contracts import keys
 from contracts.errors import Problem
 from contracts.jobs import JobSpec
@@ -26,13 +25,6 @@ from .makers import make_manifest, make_spec, unplayed
 from .standins import Engine, Gateway, status
 
 CHUNK = Chunk("job-1", "train", 1, 0)
-
-
-@pytest.fixture
-def board(redis_url: str) -> Iterator[Board]:
-    client = redis.Redis.from_url(redis_url)
-    yield Board(client)
-    client.close()
 
 
 @pytest.fixture

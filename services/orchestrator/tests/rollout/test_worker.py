@@ -13,11 +13,11 @@ from typing import Any
 
 import aiohttp
 import pytest
-import redis
 from aiohttp import web
 from contracts import keys
 from contracts.manifests import chunk_count
-from orchestrator.rollout.dispatch import ChunkSender
+from orchestrator.rollout.dispatch import ChunkSender, queue_key
+from orchestrator.worker.celery_worker import SPARE_CHUNKS
 
 from tests.faults.proxy import Proxy
 
@@ -30,15 +30,6 @@ PATIENCE_SECONDS = 60.0
 # Five seconds as it is set up, the rest is for a busy machine; kombu's own values take 26 s at least.
 DEAF_SECONDS = 20.0
 Start = Callable[..., subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-def board(redis_url: str, engine: Engine) -> Iterator[Board]:
-    client = redis.Redis.from_url(redis_url)
-    opened = Board(client)
-    opened.prove(engine.url)
-    yield opened
-    client.close()
 
 
 @pytest.fixture
@@ -63,10 +54,10 @@ async def start(
         "ORCHESTRATOR_WORKER_PORT": "0",
     }
 
-    def launch(redis_url: str = redis_url) -> subprocess.Popen[bytes]:
+    def launch(redis_url: str = redis_url, **settings: str) -> subprocess.Popen[bytes]:
         with (tmp_path / f"worker-{len(workers)}.log").open("w") as log:
             command = [sys.executable, "-m", "orchestrator.worker"]
-            own = {**environment, "ORCHESTRATOR_REDIS_URL": redis_url}
+            own = {**environment, "ORCHESTRATOR_REDIS_URL": redis_url, **settings}
             workers.append(subprocess.Popen(command, env=own, stdout=log, stderr=log))
         return workers[-1]
 
@@ -136,6 +127,21 @@ async def test_sigterm_gives_the_chunk_back_at_once(
     worker.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(worker.wait, PATIENCE_SECONDS) == 0
     assert (board.lease(), heartbeats(board), board.episodes()) == (None, [], [])
+    engine.talking.set()
+
+
+async def test_a_worker_leaves_to_others_what_it_cannot_hold(
+    start: Start, board: Board, engine: Engine, sender: ChunkSender
+) -> None:
+    """Room for one chunk: it and the spare ones are begun, as many are fetched, the others stay in the queue."""
+    board.post(make_spec(), make_manifest(episodes=32 * 12))
+    engine.talking.clear()
+    for chunk in range(12):
+        sender.send("job-1", "train", 1, chunk)
+    start(ORCHESTRATOR_WORKER_EPISODES="32")
+    await until(lambda: len(engine.seen) == 32)
+    await asyncio.sleep(1.0)
+    assert board.client.llen(queue_key()) >= 12 - 2 * (1 + SPARE_CHUNKS)
     engine.talking.set()
 
 
