@@ -38,20 +38,21 @@ class Direct:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._routes.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if found is None or not is_plain_json(scope):
-            await self._app(scope, receive, send)
-            return
+            return await self._app(scope, receive, send)
         route, model = found
         body = await whole_body(receive)
         if body is None:
-            await self._app(scope, gone, send)
-            return
+            return await self._app(scope, gone, send)
         try:
             asked = model.model_validate_json(body)
         except ValidationError:
-            await self._app(scope, once_more(body, receive), send)
-            return
-        scope["route"] = route
-        await answer(route, asked, Request(scope, receive), send)
+            return await self._app(scope, once_more(body, receive), send)
+        scope["route"], request = route, Request(scope, receive)
+        try:
+            given: BaseModel = await route.endpoint(asked, request)
+        except Problem as problem:
+            return await problem_response(problem, request)(scope, receive, send)
+        return await tell(given, send)
 
 
 def direct_routes(routers: Iterable[APIRouter]) -> dict[str, DirectRoute]:
@@ -60,13 +61,8 @@ def direct_routes(routers: Iterable[APIRouter]) -> dict[str, DirectRoute]:
     return {route.path: route for route in routes if isinstance(route, DirectRoute)}
 
 
-async def answer(route: DirectRoute, asked: BaseModel, request: Request, send: Send) -> None:
-    """What the endpoint gives, or the problem that it raises."""
-    try:
-        given: BaseModel = await route.endpoint(asked, request)
-    except Problem as problem:
-        await problem_response(problem, request)(request.scope, request.receive, send)
-        return
+async def tell(given: BaseModel, send: Send) -> None:
+    """A 200 with what the endpoint gave."""
     body = given.model_dump_json().encode()
     headers = [(b"content-length", b"%d" % len(body)), (b"content-type", JSON)]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

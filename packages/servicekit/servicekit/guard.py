@@ -1,10 +1,9 @@
 """Who may ask what, and how much one request may take: the one place for every service. Plain ASGI."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from contracts.errors import Problem
 from fastapi import Request
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from servicekit.keys import AccessKey, AccessScope, digest
@@ -16,6 +15,8 @@ from servicekit.settings import GuardedSettings
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 RETRY_AFTER_SECONDS = 1
+LENGTH = b"content-length"
+Headers = Mapping[bytes, bytes]
 
 
 class Guard:
@@ -34,7 +35,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        problem = self._refusal(scope, Headers(scope=scope))
+        headers = dict(reversed(scope["headers"]))  # of several with one name, the first
+        problem = self._refusal(scope, headers)
         if problem is not None:
             response = problem_response(problem, Request(scope))
             if problem.status == 401:
@@ -43,7 +45,7 @@ class Guard:
             return
         self._in_flight += 1
         try:
-            await self._app(scope, self._bounded(receive), send)
+            await self._app(scope, receive if headers.get(LENGTH, b"").isdigit() else self._bounded(receive), send)
         finally:
             self._in_flight -= 1
 
@@ -53,9 +55,9 @@ class Guard:
         if self._in_flight >= self._most_requests:
             detail = f"{self._in_flight} requests are being answered; try again."
             return Problem(503, "too_many_requests", detail, retry_after=RETRY_AFTER_SECONDS)
-        if int_of(headers.get("content-length")) > self._most_bytes:
+        if int_of(headers.get(LENGTH, b"")) > self._most_bytes:
             return Problem(413, "body_too_large", f"The body is larger than {self._most_bytes} bytes.")
-        if scope["method"] not in READING and headers.get("sec-fetch-site") == "cross-site":
+        if scope["method"] not in READING and headers.get(b"sec-fetch-site") == b"cross-site":
             return Problem(403, "cross_site_request", "A page of another site may not change anything here.")
         return self._key_refusal(scope, headers)
 
@@ -66,7 +68,7 @@ class Guard:
         key = self._key_of(headers)
         if key is None:
             detail = "Give an API key: Authorization: Bearer KEY (socratic: SOCRATIC_API_KEY)."
-            return Problem(401, "key_missing" if "authorization" not in headers else "key_unknown", detail)
+            return Problem(401, "key_missing" if b"authorization" not in headers else "key_unknown", detail)
         wanted = scope_of(scope["method"])
         if key.level < wanted:
             detail = f"The key of {key.name} has scope {key.scope}; this needs {wanted.name.lower()}."
@@ -75,11 +77,11 @@ class Guard:
         return None
 
     def _key_of(self, headers: Headers) -> AccessKey | None:
-        kind, _, key = headers.get("authorization", "").partition(" ")
+        kind, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         return self._keys.get(digest(key.strip())) if kind.lower() == "bearer" else None
 
     def _bounded(self, receive: Receive) -> Receive:
-        """A body without a length is counted while it comes in."""
+        """A body without a length is counted while it comes in; the server reads no more than a told one."""
         seen = 0
 
         async def counted() -> Message:
@@ -100,6 +102,6 @@ def scope_of(method: str) -> AccessScope:
     return AccessScope.SUBMIT if method == "POST" else AccessScope.ADMIN
 
 
-def int_of(text: str | None) -> int:
+def int_of(text: bytes) -> int:
     """A header's number; what is none counts as 0 (the server refuses it)."""
-    return int(text) if text is not None and text.isdecimal() else 0
+    return int(text) if text.isdigit() else 0

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client import CollectorRegistry, Histogram
 
 from servicekit.logs import Bound
+from servicekit.tally import Tally
 
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-ID"
@@ -35,6 +36,7 @@ class Observation:
     def __init__(self, app: App, service: str, registry: CollectorRegistry) -> None:
         self._app = app
         self._service = service
+        self._tally = Tally(registry)
         self._seconds = Histogram(
             HTTP_REQUEST_SECONDS,
             "Time until a request is answered; of a stream, until it begins.",
@@ -70,6 +72,9 @@ class Observation:
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if scope["method"] in METHODS else "other"
+        self._tally.add(self._count, method, route, status, seconds)
+
+    def _count(self, method: str, route: str, status: int, seconds: float) -> None:
         self._at(self._service, method, route, str(status)).observe(seconds)
 
 

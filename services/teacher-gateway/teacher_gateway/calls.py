@@ -1,5 +1,6 @@
 """One try at one rung, with everything that surrounds the provider: gate, purse, hedge."""
 
+import asyncio
 from collections.abc import Mapping
 
 from contracts.errors import Problem
@@ -34,15 +35,18 @@ class Caller:
 
     async def _pass(self, gate: Gate, rung: Rung, call: Call, deadline: float) -> Reply:
         minute, job_id = gate.minute(call), call.request.job_id
-        async with gate.passage():
+        await gate.enter()
+        try:
             ticket = await gate.admit(lambda: self._purse.reserve(call, minute), deadline, job_id)
             try:
-                with gate.verdict():
-                    return await self._pay(rung, call, ticket)
-            except TeacherFailure as failure:
-                if failure.code == "teacher_rate_limited":
-                    await gate.tell_throttled(job_id, failure.retry_after)
+                reply = await self._pay(rung, call, ticket)
+            except (TeacherFailure, asyncio.CancelledError) as failure:
+                await gate.failed(failure, job_id)
                 raise
+            gate.circuit.succeeded()
+            return reply
+        finally:
+            gate.leave()
 
     async def _pay(self, rung: Rung, call: Call, ticket: Ticket) -> Reply:
         try:

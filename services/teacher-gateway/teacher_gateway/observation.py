@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts import metrics
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from servicekit.tally import Tally
 
 from teacher_gateway.providers.base import Reply
 
@@ -16,6 +17,7 @@ class GuidanceMetrics:
     """Counts, seconds, tokens and USD by provider and outcome."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._tally = Tally(registry)
         labels = ["provider", "outcome"]
         self._total = Counter(metrics.GUIDANCE_TOTAL, "Guidance asked for.", labels, registry=registry)
         self._seconds = Histogram(
@@ -41,15 +43,21 @@ class GuidanceMetrics:
 
     def count(self, provider: str, outcome: str, seconds: float) -> None:
         """One guidance, given or failed."""
-        self._at(self._total, provider, outcome).inc()
-        self._at(self._seconds, provider, outcome).observe(seconds)
+        self._tally.add(self._count, provider, outcome, seconds)
 
     def charge(self, provider: str, rung: str, reply: Reply) -> None:
         """Who gave a guidance, and what it used."""
+        self._tally.add(self._charge, provider, rung, reply.prompt_tokens, reply.completion_tokens, reply.price_usd)
+
+    def _count(self, provider: str, outcome: str, seconds: float) -> None:
+        self._at(self._total, provider, outcome).inc()
+        self._at(self._seconds, provider, outcome).observe(seconds)
+
+    def _charge(self, provider: str, rung: str, prompt_tokens: int, completion_tokens: int, price_usd: float) -> None:
         self._at(self._rungs, rung).inc()
-        self._at(self._tokens, provider, "prompt").inc(reply.prompt_tokens)
-        self._at(self._tokens, provider, "completion").inc(reply.completion_tokens)
-        self._at(self._spend, provider).inc(reply.price_usd)
+        self._at(self._tokens, provider, "prompt").inc(prompt_tokens)
+        self._at(self._tokens, provider, "completion").inc(completion_tokens)
+        self._at(self._spend, provider).inc(price_usd)
 
 
 def child(metric: Any, *labels: str) -> Any:

@@ -1,6 +1,7 @@
 """The right answer as the leak rules know it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -35,20 +36,19 @@ def right_answer(request: GuidanceRequest) -> RightAnswer | None:
     answer = request.answer if request.answer is not None else request.ground_truth
     if answer is None or not answer.strip():
         return None
-    answer = answer.strip()
-    letter = answer if answer in request.options else (answer if re.fullmatch("[A-Z]", answer) else None)
-    options = request.options or ({answer: answer} if letter else {})
-    return RightAnswer(
-        letter=letter,
-        text=options.get(answer, answer),
-        options=options,
-        stem=stem_of(request.question, tuple(options)),
-        solution=request.reference_solution or "",
-    )
+    return answer_of(answer.strip(), request.question, tuple(request.options.items()), request.reference_solution or "")
 
 
 @lru_cache(QUESTIONS)
-def stem_of(question: str, letters: tuple[str, ...]) -> str:
+def answer_of(answer: str, question: str, offered: tuple[tuple[str, str], ...], solution: str) -> RightAnswer:
+    """`offered`: the options, letter and text."""
+    given = dict(offered)
+    letter = answer if answer in given or re.fullmatch("[A-Z]", answer) else None
+    options = given or ({answer: answer} if letter else {})
+    return RightAnswer(letter, options.get(answer, answer), options, stem_of(question, options), solution)
+
+
+def stem_of(question: str, letters: Iterable[str]) -> str:
     """What comes before the list of options."""
     starts = [
         found.start() for letter in letters if (found := re.search(rf"(?m)^\(?{re.escape(letter)}[:.)]\s", question))

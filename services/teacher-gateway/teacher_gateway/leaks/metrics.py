@@ -5,12 +5,14 @@ from functools import cache
 
 from contracts import metrics
 from prometheus_client import CollectorRegistry, Counter
+from servicekit.tally import Tally
 
 
 class LeakMetrics:
     """The leak rate is rule != "none" over all; guidance that several rules hit counts under the first."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._tally = Tally(registry)
         self._judged = Counter(
             metrics.GUIDANCE_JUDGED_TOTAL,
             "Guidance that the leak guard judged, by the first rule that found a leak.",
@@ -28,4 +30,7 @@ class LeakMetrics:
 
     def count(self, rung: str, rules: Sequence[str]) -> None:
         """One first guidance of a teacher."""
-        self._at(rung, rules[0] if rules else "none").inc()
+        self._tally.add(self._count, rung, rules[0] if rules else "none")
+
+    def _count(self, rung: str, rule: str) -> None:
+        self._at(rung, rule).inc()

@@ -1,9 +1,10 @@
 """What a call costs: the teachers file's own price, else the kept table of genai-prices, else nothing or unknown."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from ipaddress import ip_address
+from math import ceil, lcm
 from typing import Protocol
 
 import msgspec
@@ -13,7 +14,7 @@ from genai_prices import calc_price
 from pydantic import BaseModel, ConfigDict, Field
 from yarl import URL
 
-from teacher_gateway.money.amounts import nanos_of
+from teacher_gateway.money.amounts import NANOS_PER_USD, nanos_of
 
 # Hosts of a compose file or cluster, such as `vllm`, have no dot; no commercial API has such a name.
 LOCAL_SUFFIXES = (".local", ".localhost", ".internal")
@@ -45,22 +46,30 @@ class PriceSpec(BaseModel):
     usd_per_call: float = Field(0.0, ge=0, description="USD per call, whatever it uses.")
 
     def nanos(self, usage: Usage) -> int:
-        prompt, completion, second, call = self._rates
-        tokens = usage.prompt_tokens * prompt + usage.completion_tokens * completion
-        return nanos_of(tokens / 1_000_000 + (Decimal(str(usage.seconds)) * second if second else 0) + call)
+        prompt, completion, call, unit = self._rates
+        used = usage.prompt_tokens * prompt + usage.completion_tokens * completion + call
+        if not self.usd_per_second:
+            return -(-used // unit)
+        return ceil(Fraction(used, unit) + nanos(usage.seconds) * Fraction(str(self.usd_per_second)))
 
     @cached_property
-    def _rates(self) -> tuple[Decimal, Decimal, Decimal, Decimal]:
-        """The four as they were written, without binary fractions."""
-        return (
-            Decimal(str(self.prompt_usd_per_million)),
-            Decimal(str(self.completion_usd_per_million)),
-            Decimal(str(self.usd_per_second)),
-            Decimal(str(self.usd_per_call)),
-        )
+    def _rates(self) -> tuple[int, int, int, int]:
+        """Of a token of the prompt, one of the guidance and a call, as they were written: in parts of a nano-USD, of
+        which the last is a whole one."""
+        million = 1_000_000
+        tokens = (nanos(self.prompt_usd_per_million) / million, nanos(self.completion_usd_per_million) / million)
+        rates = (*tokens, nanos(self.usd_per_call))
+        unit = lcm(*(rate.denominator for rate in rates))
+        prompt, completion, call = (int(rate * unit) for rate in rates)
+        return prompt, completion, call, unit
 
 
 FREE = PriceSpec()
+
+
+def nanos(usd: float) -> Fraction:
+    """USD in nano-USD, as they were written: without binary fractions."""
+    return NANOS_PER_USD * Fraction(str(usd))
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable
 
 from teacher_gateway.failures import TeacherFailure
 from teacher_gateway.seams import Call, NoRoom, Ticket
@@ -37,17 +36,22 @@ class Gate:
         self._places = asyncio.Semaphore(settings.limits.max_in_flight or 2**31)
         self._counts = any((settings.limits.requests_per_minute, settings.limits.tokens_per_minute))
 
-    @asynccontextmanager
-    async def passage(self) -> AsyncIterator[None]:
-        """A place among the calls in flight. Raises TeacherFailure 503 `teacher_resting` while the breaker is open."""
-        async with self._places:
+    async def enter(self) -> None:
+        """Take a place among the calls in flight, to be left. Raises TeacherFailure 503 `teacher_resting` while the
+        breaker is open."""
+        await self._places.acquire()
+        try:
             self._require_closed()
-            self.in_flight += 1
-            try:
-                yield
-            finally:
-                self.in_flight -= 1
-                self.circuit.trying = False
+        except TeacherFailure:
+            self._places.release()
+            raise
+        self.in_flight += 1
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self.in_flight -= 1
+        self.circuit.trying = False
+        self._places.release()
 
     def minute(self, call: Call) -> Minute | None:
         """What the call takes of the provider's minute, by an estimate; None where nothing limits it."""
@@ -79,24 +83,15 @@ class Gate:
             if self._counts:
                 self._metrics.waited(self.name, time.monotonic() - started)
 
-    @contextmanager
-    def verdict(self) -> Iterator[None]:
-        """Tells the breaker what became of a call."""
-        try:
-            yield
-        except TeacherFailure as failure:
-            self._judge(failure.code in DOWN)
-            raise
-        except asyncio.CancelledError:  # the deadline: no answer came in all the time there was
-            self._judge(True)
-            raise
-        self._judge(False)
-
-    def _judge(self, down: bool) -> None:
-        if down:
+    async def failed(self, failure: TeacherFailure | asyncio.CancelledError, job_id: str) -> None:
+        """A call did. Cancelled: at its deadline, when no answer had come in all the time there was."""
+        code = failure.code if isinstance(failure, TeacherFailure) else "teacher_timeout"
+        if code in DOWN:
             self.circuit.failed(time.monotonic())
         else:
             self.circuit.succeeded()
+        if isinstance(failure, TeacherFailure) and code == "teacher_rate_limited":
+            await self.tell_throttled(job_id, failure.retry_after)
 
     async def tell_throttled(self, job_id: str, seconds: int | None) -> None:
         """The job waits for this provider's limits: ours, or the provider's own."""

@@ -4,6 +4,7 @@ from functools import cache
 
 from contracts import metrics
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from servicekit.tally import Tally
 
 # From no wait at all to the longest deadline of a job.
 SECONDS_BUCKETS = (0.01, 0.1, 1, 5, 15, 30, 60, 120, 300, 600)
@@ -13,6 +14,7 @@ class TrafficMetrics:
     """By provider."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._tally = Tally(registry)
         self._waited = Histogram(
             metrics.TEACHER_LIMIT_WAIT_SECONDS,
             "Time that a call waited for its provider's limits.",
@@ -29,7 +31,10 @@ class TrafficMetrics:
         )
 
     def waited(self, provider: str, seconds: float) -> None:
-        self._at(provider).observe(seconds)
+        self._tally.add(self._wait, provider, seconds)
 
     def refused(self, provider: str) -> None:
         self._refused.labels(provider).inc()
+
+    def _wait(self, provider: str, seconds: float) -> None:
+        self._at(provider).observe(seconds)
