@@ -7,7 +7,7 @@ A prompt is paragraphs. `$name` stands for a value. A paragraph may begin with t
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from string import Template
 
 # What a prompt may name: what the student was asked, what was said, and what only the teacher may know.
@@ -37,6 +37,7 @@ class PromptTemplate:
     version: str
     text: str
     paragraphs: tuple[Paragraph, ...]
+    formats: dict[tuple[str, ...], str] = field(default_factory=dict, repr=False, compare=False)
 
     def render(self, values: Mapping[str, str]) -> str:
         """The prompt. Values are inserted once and never looked into; section tags inside them are defused.
@@ -44,8 +45,10 @@ class PromptTemplate:
         A name without a value stands for nothing; put its paragraph under `[when name]`.
         """
         shown = {name: SECTION_TAG.sub("&lt;", value) if "<" in value else value for name, value in values.items()}
-        kept = [part.text for part in self.paragraphs if part.applies(shown)]
-        return "\n\n".join(kept) % {**NOTHING_SHOWN, **shown}
+        given = tuple(shown)
+        if given not in self.formats:
+            self.formats[given] = "\n\n".join(part.text for part in self.paragraphs if part.applies(shown))
+        return self.formats[given] % {**NOTHING_SHOWN, **shown}
 
 
 def parse_template(version: str, text: str) -> PromptTemplate:

@@ -1,14 +1,18 @@
 """Structured logs: one JSON object a line (or coloured text), with job and episode ids bound where they are known."""
 
+import json
 import logging
 import sys
 from collections.abc import Mapping
 from contextvars import ContextVar
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Self
 
 import structlog
 
+add_stack = structlog.processors.StackInfoRenderer()
+LEVELS = {"warn": "warning", "exception": "error"}  # of methods that are called otherwise
 # One variable, where structlog's own has one a field: a request binds and unbinds half a dozen.
 _fields: ContextVar[Mapping[str, Any]] = ContextVar("fields", default=MappingProxyType({}))
 
@@ -37,6 +41,23 @@ def add_bound(_: object, __: str, event: structlog.types.EventDict) -> structlog
     return {**_fields.get(), **event}
 
 
+class JsonLine:
+    """All processors of a JSON line in one. Errors and stacks are left to structlog's own."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+        self._encode = json.JSONEncoder(default=repr).encode
+
+    def __call__(self, logger: Any, method: str, event: structlog.types.EventDict) -> str:
+        if "exc_info" in event or "stack_info" in event:
+            event = structlog.processors.format_exc_info(logger, method, add_stack(logger, method, event))
+        # The service is no context variable: those are lost in the threads that a service starts itself.
+        fields = {"service": self._service, **_fields.get(), **event}
+        fields["level"] = LEVELS.get(method, method)
+        fields["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        return self._encode(fields)
+
+
 def configure_logs(service: str, level: str = "info", log_format: str = "json") -> None:
     """Send structlog and the standard library's logging to stderr in one form; ours goes there without a detour."""
 
@@ -56,7 +77,7 @@ def configure_logs(service: str, level: str = "info", log_format: str = "json") 
     )
     rendering: list[structlog.types.Processor] = [structlog.processors.format_exc_info, renderer]
     structlog.configure(
-        processors=[*shared, *rendering],
+        processors=[JsonLine(service)] if log_format == "json" else [*shared, *rendering],
         # What the level drops is dropped before any processor runs.
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),

@@ -1,4 +1,4 @@
-"""The way of a direct route past what uvicorn, Starlette and FastAPI put around our own middleware.
+"""The way of a direct route past what uvicorn, Starlette and FastAPI put around our own middleware (decision 30).
 
 Forwarded addresses, telemetry that nobody set up, errors that ours has caught, a bound on bodies that ours keeps: each
 is a coroutine that a call enters and leaves, and passes again each time it goes on after a wait.

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 SCRIPT = """
 import logging, threading, structlog
@@ -53,3 +54,35 @@ def test_bound_fields_are_told_within_their_block_only() -> None:
         ["between", "r", "mine", "outer", None],
         ["after", None, None, None, None],
     ]
+
+
+ALIKE = """
+import logging, structlog
+from servicekit.logs import Bound, configure_logs
+configure_logs("rollout-worker")
+ours, theirs = structlog.get_logger(), logging.getLogger("a.library")
+with Bound(job_id="j"):
+    ours.warn("odd \\ud800 \u00e4 %s", number=1.5, path=__import__("pathlib").PurePath("a"))
+    for log in (ours, theirs):
+        log.warning("plain")
+        try:
+            raise ValueError("x")
+        except ValueError:
+            log.exception("broken")
+        log.error("seen from here", stack_info=True)
+"""
+
+
+def test_our_lines_and_those_of_libraries_are_made_alike() -> None:
+    done = subprocess.run([sys.executable, "-c", ALIKE], capture_output=True, text=True, timeout=60, check=True)
+    odd, *lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (odd["event"], odd["level"], odd["number"]) == ("odd \ud800 \u00e4 %s", "warning", 1.5)
+    assert "PurePosixPath('a')" in odd["path"]
+    for our, their in zip(lines[:3], lines[3:], strict=True):
+        assert our.keys() == their.keys()
+        assert [our[name] for name in ("event", "service", "level", "job_id")] == [
+            their[name] for name in ("event", "service", "level", "job_id")
+        ]
+        assert [datetime.fromisoformat(line["timestamp"]).tzinfo for line in (our, their)] == [UTC, UTC]
+    assert "ValueError: x" in lines[1]["exception"]
+    assert "Stack" in lines[2]["stack"]

@@ -1,7 +1,7 @@
 """One try at one rung, with everything that surrounds the provider: gate, purse, hedge."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 
 from contracts.errors import Problem
 from msgspec.structs import replace
@@ -24,14 +24,17 @@ class Caller:
         self._gates = gates
         self._secrets = secrets
 
-    async def call(self, rung: Rung, call: Call, deadline: float) -> Reply:
+    def call(self, rung: Rung, call: Call, deadline: float) -> Awaitable[Reply]:
         """One reply with its price. Raises TeacherFailure, or the purse's Problem."""
         gate = self._gates.get(rung.provider_name)
         if gate is None:
-            return await self._pay(rung, call, await self._purse.reserve(call))
+            return self._ungated(rung, call)
         if gate.hedge_after_seconds is None:
-            return await self._pass(gate, rung, call, deadline)
-        return await first_reply(lambda: self._pass(gate, rung, call, deadline), gate.hedge_after_seconds)
+            return self._pass(gate, rung, call, deadline)
+        return first_reply(lambda: self._pass(gate, rung, call, deadline), gate.hedge_after_seconds)
+
+    async def _ungated(self, rung: Rung, call: Call) -> Reply:
+        return await self._pay(rung, call, await self._purse.reserve(call))
 
     async def _pass(self, gate: Gate, rung: Rung, call: Call, deadline: float) -> Reply:
         minute, job_id = gate.minute(call), call.request.job_id

@@ -1,16 +1,19 @@
 """Who is asked for a guidance, in which order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from contracts.errors import Problem
 from contracts.guidance import GuidanceRequest
-from contracts.teachers import TeacherSpec
+from pydantic import BaseModel
 
 from teacher_gateway.providers.base import Entry, Provider
 from teacher_gateway.providers.registry import Registry
 from teacher_gateway.teachers_file import BUILT_IN, NamedTeacher
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class Rung(msgspec.Struct, frozen=True):
@@ -92,8 +95,17 @@ class Staff:
 
 def asked_of(request: GuidanceRequest, **teacher: Any) -> GuidanceRequest:
     """The same request to another teacher. The copies skip validation: only a rung's model lacks its base_url."""
-    spec: TeacherSpec = request.teacher.model_copy(update=teacher)
-    return request.model_copy(update={"teacher": spec})
+    return twin(request, {"teacher": twin(request.teacher, teacher)})
+
+
+def twin(model: Model, changes: Mapping[str, Any]) -> Model:
+    """As model_copy, for frozen models without extra fields or private attributes: a fifth of its calls."""
+    copied = type(model).__new__(type(model))
+    object.__setattr__(copied, "__dict__", {**model.__dict__, **changes})
+    object.__setattr__(copied, "__pydantic_fields_set__", model.model_fields_set | changes.keys())
+    object.__setattr__(copied, "__pydantic_extra__", None)
+    object.__setattr__(copied, "__pydantic_private__", None)
+    return copied
 
 
 def _unavailable(field: str, detail: str) -> Problem:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 import yaml
-from contracts.guidance import RETRY_TEXT
+from contracts.guidance import RETRY_TEXT, GuidanceRequest
+from teacher_gateway.rungs import asked_of
 from teacher_gateway.teachers_file import load_teachers
 
 from .conftest import StartGateway, StartTeacher
@@ -171,3 +172,14 @@ def test_the_example_file_is_valid() -> None:
     file = load_teachers(EXAMPLE)
     check_kinds(file)
     assert {provider.kind for provider in file.providers.values()} >= {"openai", "anthropic", "gemini"}
+
+
+def test_a_request_to_another_teacher_is_what_pydantic_would_copy() -> None:
+    budget = {"usd": 1.0, "when_exhausted": "ladder"}
+    request = GuidanceRequest.model_validate(guidance_request({"name": "dear", "budget": budget}, seed=3))
+    changes = {"provider": "named", "name": "cheap", "model": "m"}
+    expected = request.model_copy(update={"teacher": request.teacher.model_copy(update=changes)})
+    found = asked_of(request, **changes)
+    assert found == expected
+    assert found.model_dump(exclude_unset=True) == expected.model_dump(exclude_unset=True)
+    assert request.teacher.name == "dear"

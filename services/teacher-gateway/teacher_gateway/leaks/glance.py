@@ -26,11 +26,11 @@ class Glance:
         if answer.letter in self.text or self._stands_alone(answer.letter) or "letter" in self.lower:
             return True
         places = words_of_place(answer.position, len(answer.options))
-        return any(word in self.lower for word in places)
+        return any(map(self.lower.__contains__, places))
 
     def says(self, option: str, stem: str) -> bool:
         """Perhaps a sentence says this option. Numbers are looked for in each."""
-        return single_number(option) is not None or any(start in self.lower for start in starts_of(option, stem))
+        return single_number(option) is not None or any(map(self.lower.__contains__, starts_of(option, stem)))
 
     def speaks_of(self, letter: str, option: str, stem: str) -> bool:
         """Perhaps a sentence names this option by its letter or says it."""

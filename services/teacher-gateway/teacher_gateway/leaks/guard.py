@@ -20,6 +20,7 @@ its letter or its place, write neither the text nor the value of the right optio
 one by one, and do not copy the reference solution. Point out one mistake and one next step."""
 FIXED_TEXT = "retry"
 PROBE = "probe"
+NO_LEAK = Leak(leaked=False)
 log = structlog.get_logger()
 
 
@@ -105,4 +106,6 @@ def with_cost_of(first: Given, second: Given) -> Reply:
 
 def finding(verdict: Verdict, action: LeakAction) -> Leak:
     """For the response and the step record."""
+    if verdict.lift is None and not verdict.rules and action == "allow":
+        return NO_LEAK
     return Leak(leaked=verdict.leaked, rules=verdict.rules, action=action, lift=verdict.lift)

@@ -31,21 +31,21 @@ class Verdict(msgspec.Struct, frozen=True):
 def judge(text: str, answer: RightAnswer) -> Verdict:
     """All rules on all sentences. Rules: letter, value, elimination, solution."""
     text = text[:MOST_JUDGED]
-    glance, parts = Glance(text), sentences(text)
+    glance = Glance(text)
     found: dict[str, set[int]] = {}
     if glance.singles_out(answer):
-        found["letter"] = {place for place, part in enumerate(parts) if letter_leaks(part, answer)}
+        found["letter"] = {place for place, part in enumerate(sentences(text)) if letter_leaks(part, answer)}
     if glance.says(answer.text, answer.stem):
-        found["value"] = {place for place, part in enumerate(parts) if value_leaks(part, answer)}
+        found["value"] = {place for place, part in enumerate(sentences(text)) if value_leaks(part, answer)}
     if not any(found.values()):
-        found["elimination"] = eliminating(glance, parts, answer)
+        found["elimination"] = eliminating(glance, answer)
     if copies_solution(text, answer.solution):
-        found["solution"] = set(range(len(parts)))
+        found["solution"] = set(range(len(sentences(text))))
     rules = [rule for rule, places in found.items() if places]
     return Verdict(rules, frozenset(place for places in found.values() for place in places))
 
 
-def eliminating(glance: Glance, parts: list[str], answer: RightAnswer) -> set[int]:
+def eliminating(glance: Glance, answer: RightAnswer) -> set[int]:
     """Sentences that together name every option but the right one."""
     wrong = answer.wrong
     if len(wrong) < FEWEST_WRONG or not all(glance.speaks_of(*option, answer.stem) for option in wrong.items()):
@@ -54,7 +54,7 @@ def eliminating(glance: Glance, parts: list[str], answer: RightAnswer) -> set[in
     for letter, text in wrong.items():
         places = {
             place
-            for place, part in enumerate(parts)
+            for place, part in enumerate(sentences(glance.text))
             if mentions_letter(part, letter) or (text != letter and says(part, text, answer.stem))
         }
         if not places:

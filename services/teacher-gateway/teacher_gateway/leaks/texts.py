@@ -17,12 +17,15 @@ NUMBER = re.compile(
 )
 # Texts whose words are remembered: a few guidances in flight, their questions and options, and still little memory.
 REMEMBERED = 512
+# Of one text at a time is asked, by rule after rule.
+JUDGED_AT_ONCE = 4
 SPELLED = re.compile(rf"\b({'|'.join(NUMBER_WORDS)})\b(?:[ -]({'|'.join(PART_WORDS)})s?\b)?", re.IGNORECASE)
 
 
-def sentences(text: str) -> list[str]:
+@lru_cache(JUDGED_AT_ONCE)
+def sentences(text: str) -> tuple[str, ...]:
     """The text in sentences, whose decimal points do not divide it."""
-    return [part for part in SENTENCE_END.split(text) if part.strip()]
+    return tuple(part for part in SENTENCE_END.split(text) if part.strip())
 
 
 def plain(text: str) -> str:

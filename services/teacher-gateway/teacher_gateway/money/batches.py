@@ -34,9 +34,9 @@ class Batches:
         self._sender: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    async def reserve(self, booking: Booking) -> Outcome:
+    def reserve(self, booking: Booking) -> Awaitable[Outcome]:
         """What came of it. Settlements that were given before it go before it. Raises redis.RedisError."""
-        return await self._wait(booking)
+        return self._wait(booking)
 
     def settle(self, settlement: Settlement) -> None:
         """Sent with the next booking, or alone after SETTLE_SECONDS."""
@@ -58,11 +58,11 @@ class Batches:
         if self._timer is not None:
             self._timer.cancel()
 
-    async def _wait(self, booking: Booking | None) -> Outcome:
+    def _wait(self, booking: Booking | None) -> Awaitable[Outcome]:
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((booking, outcome))
         self._start()
-        return await outcome
+        return outcome
 
     def _start(self) -> None:
         if self._sender is None:

@@ -1,6 +1,6 @@
 """What is kept of a call: a booking of the most that it may use, and its settlement at what it used."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -57,7 +57,7 @@ class Books(Protocol):
 
     counts_money: bool
 
-    async def reserve(self, booking: Booking) -> Outcome:
+    def reserve(self, booking: Booking) -> Awaitable[Outcome]:
         """Hold it, or say why not. Repeating it changes nothing. Raises redis.RedisError."""
 
     def settle(self, settlement: Settlement) -> None:

@@ -1,4 +1,4 @@
-"""A connection to Redis after redis-py has made it: for commands that are answered by one string."""
+"""A connection to Redis after redis-py has made it (decision 30): for commands that are answered by one string."""
 
 import asyncio
 from typing import cast
