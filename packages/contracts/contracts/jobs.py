@@ -9,7 +9,7 @@ from contracts.spec import Spec
 from contracts.teachers import TeacherKlSpec, TeacherSpec
 
 # Of a few kilobytes each: a batch of this size is some hundred megabytes in the trainer.
-MOST_EPISODES_PER_STEP = 131_072
+MOST_EPISODES = 131_072
 
 
 class StudentSpec(Spec):
@@ -226,13 +226,14 @@ class JobSpec(Spec):
         return step % self.evaluation.every == 0 or step == self.training.steps
 
     @model_validator(mode="after")
-    def a_batch_fits_in_memory(self) -> "JobSpec":
+    def manifests_fit_in_memory(self) -> "JobSpec":
         """A manifest, and the batch that the trainer assembles, are held as a whole."""
-        if self.episodes_per_step > MOST_EPISODES_PER_STEP:
-            raise ValueError(
-                f"a batch has at most {MOST_EPISODES_PER_STEP} episodes; lower rollout.prompts_per_step or "
-                "rollout.group_size"
-            )
+        for what, episodes, fields in (
+            ("a batch", self.episodes_per_step, "rollout.prompts_per_step or rollout.group_size"),
+            ("an evaluation", self.evaluation.episodes, "evaluation.questions or evaluation.samples"),
+        ):
+            if episodes > MOST_EPISODES:
+                raise ValueError(f"{what} has at most {MOST_EPISODES} episodes; lower {fields}")
         return self
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ import typing
 from typing import Any
 
 import pytest
+from contracts.clones import merge_patch
 from contracts.guidance import GuidanceRequest, GuidanceResponse
 from contracts.jobs import JobSpec
 from pydantic import BaseModel, ValidationError
@@ -73,6 +74,7 @@ def test_a_job_survives_json(job: dict[str, Any]) -> None:
         ("teacher.timeout_seconds", float("inf")),
         ("teacher.max_guidance_tokens", 0),
         ("teacher.view", "everything"),
+        ("teacher.prompt", "Tell $secret."),
         ("rollout.max_attempts", 0),
         ("rollout.max_attempts", -2),
         ("rollout.max_attempts", 1.5),
@@ -82,6 +84,7 @@ def test_a_job_survives_json(job: dict[str, Any]) -> None:
         ("rollout.temperature", float("nan")),
         ("rollout.max_staleness", -1),
         ("rollout.max_answer_tokens", 0),
+        ("rollout.max_answer_tokens", 131_073),
         ("training.steps", -1),
         ("training.learning_rate", 0),
         ("training.learning_rate", float("nan")),
@@ -94,6 +97,7 @@ def test_a_job_survives_json(job: dict[str, Any]) -> None:
         ("training.momentum", 0.9),
         ("evaluation.every", 0),
         ("evaluation.questions", 0),
+        ("evaluation.samples", 257),
     ],
 )
 def test_bad_input_names_its_field(path: str, value: Any) -> None:
@@ -162,6 +166,26 @@ def test_fields_that_contradict_each_other_name_the_fix(job: dict[str, Any], fie
     (item,) = caught.value.errors()
     assert ".".join(map(str, item["loc"])) == field
     assert fix in item["msg"]
+
+
+@pytest.mark.parametrize(
+    ("largest", "more", "fix"),
+    [
+        ({"rollout": {"prompts_per_step": 1024, "group_size": 128}}, {"rollout": {"group_size": 129}}, "group_size"),
+        ({"rollout": {"prompts_per_step": 1024, "group_size": 128}}, {"rollout": {"spare_prompts": 1}}, "group_size"),
+        ({"evaluation": {"questions": 131_072}}, {"evaluation": {"questions": 131_073}}, "evaluation.questions"),
+        (
+            {"evaluation": {"questions": 512, "samples": 256, "temperature": 1.0}},
+            {"evaluation": {"greedy": True}},
+            "evaluation.samples",
+        ),
+    ],
+)
+def test_what_is_held_in_memory_as_a_whole_is_bounded(largest: Any, more: Any, fix: str) -> None:
+    JobSpec.model_validate(MINIMAL | largest)
+    with pytest.raises(ValidationError, match="at most 131072 episodes; lower") as caught:
+        JobSpec.model_validate(merge_patch(MINIMAL | largest, more))
+    assert fix in caught.value.errors()[0]["msg"]
 
 
 @pytest.mark.parametrize("missing", list(MINIMAL))

@@ -1,6 +1,7 @@
 """API keys, scopes and bounds, over the real middleware; the command that makes keys; refusing to be exposed."""
 
 import asyncio
+import base64
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from prometheus_client import CollectorRegistry
 from servicekit.app import create_service
-from servicekit.keys import add_key, digest, load_keys
+from servicekit.keys import KEY_PREFIX, add_key, digest, load_keys
 from servicekit.settings import GuardedSettings, ServiceSettings, is_loopback, parse_settings
 from starlette.testclient import TestClient
 
@@ -67,7 +68,7 @@ def test_without_a_key_only_health_metrics_and_the_pages_are_open(keys_file: Pat
     client = TestClient(app_with(keys_file=keys_file))
     for path in ("/healthz", "/readyz", "/metrics", "/page/one"):
         assert client.get(path).status_code == 200, path
-    for path in ("/v1/things", "/openapi.json", "/docs", "/nowhere", "/pages"):
+    for path in ("/v1/things", "/openapi.json", "/docs", "/nowhere", "/pages", "/metricsx", "/healthz/x"):
         answer = client.get(path)
         assert (answer.status_code, answer.json()["code"]) == (401, "key_missing"), path
         assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -106,6 +107,20 @@ def test_bodies_are_bounded_with_and_without_a_length() -> None:
     for content in (b"x" * 1025, iter([b"x" * 600] * 2)):
         answer = client.post("/v1/things", content=content)
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    scope = {"type": "http", "method": "POST", "path": "/v1/things", "query_string": b"", "state": {}}
+    statuses: list[int] = []
+
+    async def read() -> dict[str, object]:
+        raise AssertionError("a body of any length would be taken in")
+
+    async def note(message: dict[str, object]) -> None:
+        statuses.extend([message["status"]] if "status" in message else [])
+
+    await app_with(max_body_bytes=1024)({**scope, "headers": [(b"content-length", b"1025")]}, read, note)
+    assert statuses == [413]
 
 
 async def test_requests_at_once_are_bounded() -> None:
@@ -171,6 +186,7 @@ def test_keys_are_made_by_a_command_and_kept_as_hashes(keys_file: Path) -> None:
     (kept,) = load_keys(keys_file)
     assert (kept.name, kept.scope, kept.sha256) == ("ann", "submit", digest(made))
     assert made not in keys_file.read_text()
+    assert len(base64.urlsafe_b64decode(made.removeprefix(KEY_PREFIX) + "=")) * 8 == 256
     assert keys_file.stat().st_mode & 0o077 == 0
     again = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (again.returncode, len(load_keys(keys_file))) == (2, 1)

@@ -21,12 +21,14 @@ from contracts.manifests import ManifestEntry, decode_manifest
 from contracts.scripts import APPEND_EPISODES
 from orchestrator.app import build_app
 from orchestrator.settings import OrchestratorSettings
+from pydantic import SecretStr
 from pytest_httpserver import HTTPServer
 
 BASE_STUDENT = Path(__file__).parents[3] / "models" / "materials-base"
 # A machine under full load needs seconds for what normally takes milliseconds.
 PATIENCE_SECONDS = 20.0
 QUEUE_KEY = "socratic:celery:rollout"
+SERVICE_KEY, ENGINE_KEY = "a-key-of-all-services", "a-key-of-the-engine"
 
 BODY: dict[str, Any] = {
     "name": "trial",
@@ -124,6 +126,15 @@ def serving(settings: OrchestratorSettings) -> Iterator[httpx2.Client]:
 def api(settings: OrchestratorSettings) -> Iterator[httpx2.Client]:
     """A client of a running orchestrator, controller included."""
     with serving(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def keyed_api(settings: OrchestratorSettings) -> Iterator[httpx2.Client]:
+    """The same in a system with keys, which the client has."""
+    keyed = {"service_key": SecretStr(SERVICE_KEY), "student_api_key": SecretStr(ENGINE_KEY)}
+    with serving(settings.model_copy(update=keyed)) as client:
+        client.headers["Authorization"] = f"Bearer {SERVICE_KEY}"
         yield client
 
 

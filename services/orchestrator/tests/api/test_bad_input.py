@@ -7,6 +7,7 @@ import pytest
 from contracts.errors import Problem
 from orchestrator.neighbours import Neighbours
 from orchestrator.settings import OrchestratorSettings
+from pydantic import SecretStr
 
 
 def refused(api, store, body, field, *words, status=422):
@@ -79,6 +80,17 @@ def test_a_cursor_that_no_page_gave_is_a_404(api, job_body, players, path):
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
+def test_a_held_out_question_that_does_not_fit_the_context(api, store, job_body, tmp_path, model_root):
+    short = {"question": "asked", "options": ["yes", "no"], "answer": "A"}
+    (tmp_path / "train.jsonl").write_text("\n".join(json.dumps({**short, "question": str(n)}) for n in range(4)))
+    (tmp_path / "test.jsonl").write_text(json.dumps({**short, "question": "asked " * 600}))
+    template = model_root / "student/chat_template.jinja"  # the demo's takes no system turn, which this task has
+    template.write_text(template.read_text().replace("message.role == 'user'", "message.role != 'assistant'"))
+    task = {"name": "multiple_choice", "options": {"train": "train.jsonl", "test": "test.jsonl"}}
+    body = job_body({"task": task, "evaluation.questions": 1, "rollout.max_answer_tokens": 8})
+    refused(api, store, body, "rollout.max_answer_tokens", "too small for these questions")
+
+
 def test_a_method_and_its_attempts_must_agree(api, store, job_body):
     body = job_body({"method": {"name": "reinforce_pp"}})
     refused(api, store, body, None, "rollout.max_attempts to 1")
@@ -134,6 +146,14 @@ def test_a_symbolic_link_does_not_lead_out_of_the_roots(api, store, job_body, mo
     refused(api, store, job_body(), "student.model", "model roots")
 
 
+@pytest.mark.parametrize("model", ["{outside}", "../elsewhere", "student/../../elsewhere"])
+def test_a_whole_student_outside_the_roots_is_refused(api, store, job_body, model_root, tmp_path, model):
+    (model_root / "student").rename(tmp_path / "elsewhere")
+    (model_root / "student").mkdir()
+    body = job_body({"student.model": model.format(outside=tmp_path / "elsewhere")})
+    refused(api, store, body, "student.model", "outside the model roots")
+
+
 def test_the_tutor_teaches_only_its_own_task(api, store, job_body, tmp_path):
     (tmp_path / "data").mkdir()
     task = {"name": "sciknoweval", "options": {"path": "data", "domain": "physics"}}
@@ -161,6 +181,21 @@ def test_a_neighbour_that_fails_is_a_503_with_retry_after(api, store, job_body, 
     answer = refused(api, store, job_body(), None, status=503)
     assert int(answer.headers["Retry-After"]) > 0
     assert lost in answer.json()["code"]
+
+
+async def test_neighbours_are_asked_with_their_own_keys(settings, neighbours):
+    keys = {"service_key": SecretStr("a-key-of-all-services"), "student_api_key": SecretStr("a-key-of-the-engine")}
+    async with aiohttp.ClientSession() as session:
+        asking = Neighbours(session, settings.model_copy(update=keys))
+        await asking.teachers()
+        await asking.forecast({}, [])
+        await asking.served_model()
+    shown = [(request.path, request.headers.get("Authorization")) for request, _ in neighbours.log]
+    assert shown == [
+        ("/gateway/v1/teachers", "Bearer a-key-of-all-services"),
+        ("/gateway/v1/forecast", "Bearer a-key-of-all-services"),
+        ("/engine/model_info", "Bearer a-key-of-the-engine"),
+    ]
 
 
 async def test_a_neighbour_that_is_not_there_is_a_503():

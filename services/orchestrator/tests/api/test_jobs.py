@@ -129,6 +129,15 @@ def test_a_job_that_ended_waits_for_nothing(api, job_body, store):
     assert api.get(f"/v1/jobs/{job_id}").json()["wait_reason"] is None
 
 
+def test_a_system_with_keys_shows_strangers_nothing(keyed_api):
+    assert keyed_api.get("/v1/jobs").status_code == 200
+    del keyed_api.headers["Authorization"]
+    for path in ("/v1/jobs", "/v1/models", "/v1/tasks", "/v1/episodes/x", "/openapi.json"):
+        assert keyed_api.get(path).status_code == 401, path
+    assert keyed_api.post("/v1/jobs", json={}).status_code == 401
+    assert keyed_api.get("/healthz").status_code == 200
+
+
 def test_unknown_jobs_are_404(api):
     for path in ("", "/events", "/events/stream", "/steps", "/steps/1", "/evaluations", "/episodes"):
         answer = api.get(f"/v1/jobs/job-none{path}")

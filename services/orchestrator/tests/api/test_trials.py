@@ -77,6 +77,14 @@ def test_attempts_answer_length_and_seed_are_the_requests(api, parties):
     assert seeds(seed=1) == seeds(seed=1) != seeds(seed=2)
 
 
+def test_it_asks_with_the_keys_of_the_system(keyed_api, parties, neighbours):
+    parties.answers = ["no answer"]
+    assert keyed_api.post("/v1/episodes", json=BODY).json()["guidances"]
+    shown = {request.path: request.headers.get("Authorization") for request, _ in neighbours.log}
+    assert shown["/engine/generate"] == "Bearer a-key-of-the-engine"
+    assert shown["/gateway/v1/guidance"] == "Bearer a-key-of-all-services"
+
+
 def test_a_question_of_ones_own_is_asked(api, parties):
     own = {"text": "which one is wooden", "answer": "B", "options": {"A": "iron", "B": "oak"}}
     parties.answers = ["<answer> B </answer>"]

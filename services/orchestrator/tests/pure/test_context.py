@@ -8,7 +8,7 @@ from contracts.jobs import JobSpec
 from orchestrator.validation.rollouts import check_context
 
 
-def spec(method: str, answer_tokens: int, attempts: int = 1) -> JobSpec:
+def spec(method: str, answer_tokens: int, attempts: int = 1, evaluation_attempts: int = 1) -> JobSpec:
     body: dict[str, Any] = {
         "name": "n",
         "student": {"model": "m"},
@@ -16,7 +16,7 @@ def spec(method: str, answer_tokens: int, attempts: int = 1) -> JobSpec:
         "method": {"name": method},
         "rollout": {"max_attempts": attempts, "max_answer_tokens": answer_tokens},
         "training": {"steps": 1},
-        "evaluation": {"max_attempts": 1},
+        "evaluation": {"max_attempts": evaluation_attempts},
     }
     return JobSpec.model_validate(body)
 
@@ -31,3 +31,9 @@ def test_the_longest_answer_that_fits(method: str, attempts: int, longest: int) 
     with pytest.raises(Problem, match=f"set it to at most {longest}") as caught:
         check_context(spec(method, longest + 1, attempts), 100, 512)
     assert caught.value.field == "rollout.max_answer_tokens"
+
+
+def test_the_attempts_of_an_evaluation_must_fit_too() -> None:
+    check_context(spec("grpo", 103, evaluation_attempts=4), 100, 512)
+    with pytest.raises(Problem, match="and 4 answers of 104 tokens exceed"):
+        check_context(spec("grpo", 104, evaluation_attempts=4), 100, 512)

@@ -1,5 +1,7 @@
 """Prompt and guidance as token ids, for a word-level and a byte-level student. The oracle is transformers' encoding."""
 
+import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,18 @@ def test_a_template_that_reaches_for_the_machine_is_refused(tmp_path: Path, esca
     template = "{% set command = 'touch " + str(mark) + "' %}{{ " + escape + " }}" + TRIMMED
     detail = refused(save_student(byte_tokenizer(template), tmp_path))
     assert "chat_template.jinja" in detail
+    assert not mark.exists()
+
+
+def test_code_that_comes_with_a_student_does_not_run(tmp_path: Path) -> None:
+    """`auto_map` names a class in a file of the directory, which transformers would import if it were trusted."""
+    student, mark = save_student(byte_tokenizer(), tmp_path / "student"), tmp_path / "reached"
+    path = student / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config | {"tokenizer_class": "Own", "auto_map": {"AutoTokenizer": ["own.Own", None]}}))
+    (student / "own.py").write_text(f"open({str(mark)!r}, 'w').close()\nclass Own: ...\n")
+    with suppress(Problem):
+        StudentChat.load(student)
     assert not mark.exists()
 
 

@@ -21,7 +21,7 @@ from orchestrator.store import Store
 from prometheus_client import CollectorRegistry
 
 from .board import Board
-from .makers import make_manifest, make_spec, unplayed
+from .makers import make_manifest, make_spec, save_student, unplayed, word_tokenizer
 from .standins import Engine, Gateway, status
 
 CHUNK = Chunk("job-1", "train", 1, 0)
@@ -239,5 +239,14 @@ async def test_evaluations_have_their_own_stream(runner: ChunkRunner, board: Boa
 async def test_a_student_that_this_machine_lacks_is_no_failed_episode(runner: ChunkRunner, board: Board) -> None:
     board.post(make_spec(student={"model": "elsewhere"}), make_manifest())
     with pytest.raises(Exception, match=r"student\.model"):
+        await runner.run(CHUNK)
+    assert (board.episodes(), board.lease()) == ([], None)
+
+
+async def test_a_worker_reads_no_student_outside_its_roots(runner: ChunkRunner, board: Board, tmp_path: Path) -> None:
+    """Whoever wrote the job to Redis: the worker looks for itself."""
+    outside = save_student(word_tokenizer(), tmp_path / "student")
+    board.post(make_spec(student={"model": str(outside)}), make_manifest())
+    with pytest.raises(Exception, match="outside the model roots"):
         await runner.run(CHUNK)
     assert (board.episodes(), board.lease()) == ([], None)

@@ -19,7 +19,7 @@ from orchestrator.rollout.store import RolloutStore
 from orchestrator.rollout.student import Policy, Sampling, Student
 from servicekit.http_client import Connections
 
-from .standins import Engine, status
+from .standins import Engine, respond, status
 
 URLS = ["http://a", "http://b", "http://c"]
 SAMPLING = Sampling(max_new_tokens=8, temperature=1.0, top_p=1.0, seed=1)
@@ -127,6 +127,23 @@ async def test_an_answer_waits_for_the_proof_of_its_version(connections: Connect
     assert (len(engine.seen), asking.done()) == (1, False)
     trainer.prove(engine.url, 0, 1)
     assert (await asking).version_spans[0].version == 1
+    assert len(engine.seen) == 1
+
+
+async def test_an_answer_that_straddles_a_swap_waits_for_the_proof_of_each_version(
+    connections: Connections, engines: list[Engine]
+) -> None:
+    engine = engines[0]
+    engine.speak = lambda context: [5, 4]
+    trainer = Trainer([engine.url], 0)
+    student = Student(connections, Replicas([engine.url], trainer.read))
+    spans = [{"version": "job-1:0", "start": 0, "end": 1}, {"version": "job-1:1", "start": 1, "end": 2}]
+    engine.faults.append(respond(lambda body: engine.reply(body, weight_versions=spans)))
+    asking = asyncio.create_task(ask(student))
+    await asyncio.sleep(0.2)
+    assert (len(engine.seen), asking.done()) == (1, False)
+    trainer.prove(engine.url, 0, 1)
+    assert [span.version for span in (await asking).version_spans] == [0, 1]
     assert len(engine.seen) == 1
 
 

@@ -1,0 +1,41 @@
+"""No service listens beyond this machine, nor opens its routes, unless it is told to."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from orchestrator.settings import OrchestratorSettings
+from orchestrator.worker.settings import WorkerSettings
+from pydantic_settings import BaseSettings
+from servicekit.settings import is_loopback
+from student_inference.settings import InferenceSettings
+from teacher_gateway.settings import GatewaySettings
+from trainer.settings import TrainerSettings
+from tutor.settings import TutorSettings
+
+ALL = [OrchestratorSettings, WorkerSettings, InferenceSettings, GatewaySettings, TrainerSettings, TutorSettings]
+
+
+@pytest.mark.parametrize("settings", ALL, ids=lambda settings: settings.__name__)
+def test_every_service_listens_on_loopback_by_default(settings: type[BaseSettings]) -> None:
+    assert is_loopback(settings.model_fields["host"].default)
+
+
+@pytest.mark.parametrize(
+    ("module", "prefix"),
+    [
+        ("orchestrator", "ORCHESTRATOR"),
+        ("teacher_gateway", "TEACHER_GATEWAY"),
+        ("tutor", "TUTOR"),
+        ("student_inference", "STUDENT_INFERENCE"),
+    ],
+)
+def test_services_with_routes_do_not_start_elsewhere_without_a_key(module: str, prefix: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if "KEY" not in name}
+    environment |= {f"{prefix}_HOST": "0.0.0.0", f"{prefix}_PORT": "0", "STUDENT_INFERENCE_MODEL_PATH": "x"}
+    done = subprocess.run(
+        [sys.executable, "-m", module], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"{prefix}_HOST: 0.0.0.0 is not loopback" in done.stderr
