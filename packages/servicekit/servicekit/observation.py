@@ -18,6 +18,7 @@ from servicekit.tally import Tally
 
 PROBLEM_JSON = "application/problem+json"
 REQUEST_ID_HEADER = "X-Request-ID"
+REQUEST_ID = REQUEST_ID_HEADER.lower().encode()
 LONGEST_REQUEST_ID = 64
 # Of any other method, and there may be as many as a client can think of, only the number is told.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -56,7 +57,7 @@ class Observation:
             nonlocal answered
             if message["type"] == "http.response.start":
                 answered = True
-                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode("latin-1"))]
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID, request_id.encode("latin-1"))]
                 self._observe(scope, message["status"], time.perf_counter() - started)
             await send(message)
 
@@ -80,8 +81,7 @@ class Observation:
 
 def request_id_of(scope: Scope) -> str:
     """The caller's, bounded; else a random one. It is no secret, so the fast generator does."""
-    wanted = REQUEST_ID_HEADER.lower().encode()
-    given = next((value for name, value in scope["headers"] if name == wanted), b"").decode("latin-1")
+    given = dict(reversed(scope["headers"])).get(REQUEST_ID, b"").decode("latin-1")  # of several, the first
     return given[:LONGEST_REQUEST_ID] or f"{random.getrandbits(128):032x}"
 
 

@@ -102,7 +102,7 @@ ServedGateway = Annotated[Gateway, Depends(gateway_of)]
 
 async def give_guidance(guidance: GuidanceRequest, request: Request) -> GuidanceResponse:
     """Guidance on the latest answer of an episode, within `teacher.timeout_seconds`."""
-    gateway = await gateway_of(request)
+    gateway: Gateway = request.app.state.gateway
     return await gateway.guide(guidance)
 
 

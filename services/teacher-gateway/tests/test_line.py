@@ -89,7 +89,23 @@ def test_a_redis_that_is_stopped_is_given_up_in_time(run: Callable[..., None], o
                     await ledger.reserve(booking("while it is stopped"))
             own_redis.go_on()
             assert await ledger.reserve(booking("after")) == HELD
-            assert (await ledger.spending(SCOPE.name)).held.requests <= 3
+            assert (await ledger.spending(SCOPE.name)).held == Amount(2, 2, 2), "a call that was not made holds nothing"
+
+    run(scenario())
+
+
+def test_a_call_that_was_cut_off_before_it_was_booked_holds_nothing(
+    run: Callable[..., None], own_redis: OwnRedis
+) -> None:
+    async def scenario() -> None:
+        async with open_redis(own_redis.url) as redis, open_ledger(redis) as ledger:
+            assert await ledger.reserve(booking("before")) == HELD
+            own_redis.stop()
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):  # the guidance's own deadline
+                    await ledger.reserve(booking("too late"))
+            own_redis.go_on()
+            assert (await ledger.spending(SCOPE.name)).held == Amount(1, 1, 1)
 
     run(scenario())
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from redis.exceptions import RedisError
 
+from teacher_gateway.money.amounts import Amount
 from teacher_gateway.money.bookings import HELD, Booking, Outcome, Settlement
 
 # Redis does nothing else while it works on a batch: some 3 ms for so many.
@@ -18,6 +19,7 @@ AWAY_SECONDS = 1.0
 MOST_KEPT = 10_000
 # For the last settlements of a gateway that ends; what Redis has not taken by then stays at its estimate.
 CLOSING_SECONDS = 2.0
+NOTHING = Amount()
 Send = Callable[[Sequence[Settlement], Sequence[Booking]], Awaitable[Sequence[Outcome]]]
 # None: nothing to book, but word is wanted once all settlements before it are through.
 Waiting = tuple[Booking | None, asyncio.Future[Outcome]]
@@ -96,13 +98,21 @@ class Batches:
         del self._settlements[: len(settlements)], self._waiting[: len(waiting)]
         for booking, outcome in waiting:
             found = HELD if booking is None else next(outcomes)
-            if not outcome.done():  # else its caller's deadline came meanwhile
+            if not outcome.done():
                 outcome.set_result(found)
+            elif booking is not None:  # its caller's deadline came meanwhile
+                self._let_go(booking)
 
     def _fail_all(self, error: BaseException) -> None:
         """Who waits behind this batch would wait for the same silence."""
         waiting, self._waiting = self._waiting, []
-        del self._settlements[:-MOST_KEPT]
-        for _, outcome in waiting:
+        for booking, outcome in waiting:
+            if booking is not None:
+                self._let_go(booking)
             if not outcome.done():
                 outcome.set_exception(error)
+        del self._settlements[:-MOST_KEPT]
+
+    def _let_go(self, booking: Booking) -> None:
+        """A call that is not made. A Redis that was only stopped holds it all the same, once it goes on."""
+        self._settlements.append(Settlement(booking.call_id, NOTHING, 0))

@@ -30,7 +30,7 @@ class Wire(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         reply: asyncio.Future[bytes] = loop.create_future()
         self._reply = reply
-        timer = loop.call_later(REDIS_SECONDS, self._fail, TimedOut(f"no reply of Redis within {REDIS_SECONDS} s"))
+        timer = loop.call_later(REDIS_SECONDS, self._give_up)
         self.transport.write(command)
         try:
             return await reply
@@ -56,6 +56,9 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._fail(ConnectionLost(f"the connection to Redis ended: {error}"))
+
+    def _give_up(self) -> None:
+        self._fail(TimedOut(f"no reply of Redis within {REDIS_SECONDS} s"))
 
     def _fail(self, error: Exception) -> None:
         self.transport.abort()
