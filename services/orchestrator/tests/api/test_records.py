@@ -100,7 +100,7 @@ def test_the_time_left_by_hand(job_spec):
     from contracts.records import EvaluationRecord
     from orchestrator.progress import seconds_left
 
-    spec = job_spec({"training.steps": 10, "evaluation.every": 4})
+    spec = job_spec({"training.steps": 14, "evaluation.every": 4})
     held_out = EvaluationRecord(
         step=0,
         policy_version=0,
@@ -112,9 +112,10 @@ def test_the_time_left_by_hand(job_spec):
         domains={},
         seconds=7.0,
     )
-    steps = [step_record(1, seconds=100.0), *(step_record(step, seconds=2.0) for step in range(2, 7))]
+    took = [50.0] * 4 + [2.0] * 4 + [90.0]  # long answers at first; the last step waited for a lost worker
+    steps = [step_record(step, seconds=seconds) for step, seconds in enumerate(took, 1)]
     assert seconds_left(spec, [], []) is None
-    assert seconds_left(spec, steps, [held_out]) == 4 * 2.0 + 2 * 7.0
+    assert seconds_left(spec, steps, [held_out]) == 5 * 2.0 + 2 * 7.0
 
 
 def test_outcomes_follow_the_manifest(api, job_id):

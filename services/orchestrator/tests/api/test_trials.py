@@ -103,6 +103,7 @@ def test_a_question_of_ones_own_is_asked(api, parties):
         ({"teacher": {"name": "nobody"}}, "teacher.name"),
         ({"timeout_seconds": 301}, "timeout_seconds"),
         ({"question": {"text": "x" * 20_001, "answer": "A"}}, "question.text"),
+        ({"question": {"text": "x", "answer": "0", "options": {str(n): "y" for n in range(27)}}}, "question.options"),
         ({"max_answer_tokens": 16_000}, "rollout.max_answer_tokens"),
     ],
 )

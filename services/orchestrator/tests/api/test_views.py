@@ -100,12 +100,16 @@ def test_models_are_base_students_and_trained_policies(api, job_id, settings, mo
     (model_root / ".hidden" / "config.json").write_text("{}")
     (model_root / "broken").mkdir()
     (model_root / "broken" / "config.json").write_text("no JSON")
+    (model_root / "linked").symlink_to(model_root / "student")
+    shutil.copytree(other, model_root.joinpath("a/b/c/d/e/deep"))
+    (other / "model.safetensors").write_bytes(b"weights")
     page = api.get("/v1/models", params={"limit": 2}).json()
     assert [model["id"] for model in page["data"]] == ["broken", "group/other"]
     assert (page["has_more"], page["last_id"]) == (True, "group/other")
     (student,) = api.get("/v1/models", params={"after": "group/other"}).json()["data"]
     assert (student["id"], student["kind"], student["served"]) == ("student", "base", True)
     assert [model["served"] for model in page["data"]] == [False, False]
+    assert [model["bytes"] for model in page["data"]] == [0, len(b"weights")]
 
 
 def test_a_policy_below_a_model_root_names_its_job(api, job_id, settings, model_root, tmp_path):

@@ -4,7 +4,9 @@ import json
 
 import pytest
 import redis
-from orchestrator.rollout.dispatch import ChunkSender
+from kombu.exceptions import ContentDisallowed
+from kombu.serialization import loads, prepare_accept_content
+from orchestrator.rollout.dispatch import ChunkSender, create_celery
 
 
 def test_messages_are_json_and_carry_ids_only(redis_url: str) -> None:
@@ -15,6 +17,14 @@ def test_messages_are_json_and_carry_ids_only(redis_url: str) -> None:
     assert message["headers"]["task"] == "rollout.chunk"
     assert message["headers"]["ignore_result"] is True
     client.close()
+
+
+def test_a_message_that_would_be_unpickled_is_refused() -> None:
+    """Whoever can write to Redis may queue what they like."""
+    accepted = create_celery("redis://127.0.0.1:9/0").conf.accept_content
+    empty_tuple = b")."
+    with pytest.raises(ContentDisallowed):
+        loads(empty_tuple, "application/x-python-serialize", "binary", prepare_accept_content(accepted))
 
 
 def test_a_broker_that_is_away_is_a_connection_error() -> None:
