@@ -48,9 +48,10 @@ def test_wrong_clones_name_the_field(api, job_body):
     answer = api.post("/v1/jobs", json={"source_job_id": "job-none"})
     assert (answer.status_code, answer.json()["field"]) == (422, "source_job_id")
     source = submit(api, job_body())["id"]
-    answer = api.post("/v1/jobs", json={"source_job_id": source, "overrides": {"training": {"steps": -1}}})
-    assert answer.status_code == 422
-    assert [error["field"] for error in answer.json()["errors"]] == ["overrides.training.steps"]
+    for steps in (-1, "9"):
+        answer = api.post("/v1/jobs", json={"source_job_id": source, "overrides": {"training": {"steps": steps}}})
+        assert answer.status_code == 422
+        assert [error["field"] for error in answer.json()["errors"]] == ["overrides.training.steps"]
     answer = api.post("/v1/jobs", json={"source_job_id": source, "name": "misplaced"})
     assert [error["field"] for error in answer.json()["errors"]] == ["name"]
     assert len(api.get("/v1/jobs").json()["data"]) == 1
