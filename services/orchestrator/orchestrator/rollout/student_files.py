@@ -1,6 +1,7 @@
 """Reads a student's directory (Hugging Face layout): tokenizer, chat template, and the model's limits."""
 
 import json
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 from contracts.errors import Problem, invalid
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+# transformers makes its names when they are first asked for; of two threads that ask at once, one gets an ImportError.
+_reading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,19 @@ def read_student(model_dir: Path) -> StudentFiles:
 
 
 def _read_tokenizer(model_dir: Path, **options: bool) -> Any:
-    # Imported here because transformers takes seconds, which every start and every --help would pay.
-    from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoTokenizer
-
     if not any((model_dir / name).is_file() for name in TOKENIZER_FILES):
         raise _unfit(f"{model_dir} has no tokenizer; add its {' or '.join(TOKENIZER_FILES)}")
     if (model_dir / "tokenizer.json").is_file():
         _read_json(model_dir / "tokenizer.json")
+    with _reading:
+        return _made_tokenizer(model_dir, **options)
+
+
+def _made_tokenizer(model_dir: Path, **options: bool) -> Any:
+    # Imported here because transformers takes seconds, which every start and every --help would pay.
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import AutoTokenizer
+
     try:
         return AutoTokenizer.from_pretrained(model_dir, local_files_only=True, trust_remote_code=False, **options)
     except (OSError, ValueError, KeyError, StrictDataclassError) as error:

@@ -46,7 +46,7 @@ def test_what_is_wrong_with_the_questions_is_told_with_figures(api, job_body, tm
     assert "always answering A" in bias["text"]
 
 
-def test_one_key_makes_one_job(api, job_body):
+def test_one_key_makes_one_job(api, job_body, store):
     headers = {"Idempotency-Key": "once"}
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: api.post("/v1/jobs", json=job_body(), headers=headers), range(4)))
@@ -54,6 +54,7 @@ def test_one_key_makes_one_job(api, job_body):
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert len(api.get("/v1/jobs").json()["data"]) == 1
+    assert 6 * 86400 < store.ttl(keys.idempotency("once")) <= 7 * 86400, "keys are kept for a week"
     other = api.post("/v1/jobs", json=job_body({"name": "other"}), headers=headers)
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert (

@@ -1,6 +1,8 @@
 """Prompt and guidance as token ids, for a word-level and a byte-level student. The oracle is transformers' encoding."""
 
 import json
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,30 @@ def test_a_control_token_of_one_character_is_left_out(tmp_path: Path) -> None:
     chat = StudentChat.load(save_student(tokenizer, tmp_path))
     turn = chat.tokenizer.convert_ids_to_tokens(chat.user_turn_ids("the ? table", True))
     assert turn == ["<u>", "the", "table", "<a>"]
+
+
+AT_ONCE = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from orchestrator.rollout.chat import StudentChat
+
+gate = threading.Barrier(4)
+
+def load(_):
+    gate.wait()
+    return StudentChat.load(Path(sys.argv[1])).vocab_size
+
+with ThreadPoolExecutor(4) as pool:
+    print(*pool.map(load, range(4)))
+"""
+
+
+def test_jobs_that_come_together_right_after_a_start_find_their_student(model_root: Path) -> None:
+    """In a process of its own, that has not imported transformers yet."""
+    command = [sys.executable, "-c", AT_ONCE, str(model_root / "student")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    assert len(set(done.stdout.split())) == 1, done.stderr
 
 
 def test_limits_come_from_the_config(any_chat: StudentChat) -> None:
