@@ -16,6 +16,10 @@ from servicekit.checksums import SHA256
 from trainer.archive import read_batch
 
 
+# Of entries that were left.
+MOST_TOLD = 100
+
+
 @dataclass(frozen=True)
 class Audit:
     """Of one job. lost: in a manifest, but in no checkpoint or archive; doubled: more than once in checkpoints, archive
@@ -45,7 +49,8 @@ def audit(store: "redis.Redis", data_root: Path, job_id: str, steps: int) -> Aud
     assert told == list(range(1, steps + 1)), told
     assert consumed.keys() <= wanted.keys()
     assert all(episode.failure is None or episode.failure.detail for episode in archived)
-    assert store.xpending(keys.stream(job_id, "train"), keys.TRAINER_GROUP)["pending"] == 0
+    pending = store.xpending_range(keys.stream(job_id, "train"), keys.TRAINER_GROUP, "-", "+", MOST_TOLD)
+    assert pending == [], (job_id, pending)
     reasons = Counter(episode.failure.code for episode in archived if episode.failure is not None)
     longest = max(map(seconds_of, archived))
     return Audit(len(wanted), lost, doubled, reasons, longest, weights_at(data_root, job_id, steps))

@@ -14,7 +14,7 @@ from contracts.events import EVENT_FIELD, EpisodeRejected, decode_event
 from trainer.collector import MOST_REJECTIONS, Collector
 from trainer.failures import JobFailure
 from trainer.soundness import complaint_about
-from trainer.store import Store
+from trainer.store import CONSUMER, Store
 
 from .makers import JOB, VOCAB, episode, episodes_of_step
 from .rig import append, put_manifest, unacknowledged
@@ -119,6 +119,42 @@ def test_a_corrupt_entry_is_a_dead_letter_and_its_episode_is_made_again(client: 
     assert isinstance(decode_event(told[EVENT_FIELD.encode()]), EpisodeRejected)
     collector.acknowledge(1)
     assert unacknowledged(client) == 0
+
+
+def lose_reply(client: "redis.Redis") -> None:
+    """Entries are delivered to the trainer, and the connection breaks before it has read them."""
+    assert client.xreadgroup(keys.TRAINER_GROUP, CONSUMER, {keys.stream(JOB, "train"): ">"})
+
+
+@pytest.mark.parametrize("later", [[], [11]], ids=["the last ones", "not the last ones"])
+def test_entries_of_a_lost_reply_are_taken_up(
+    client: "redis.Redis", monkeypatch: pytest.MonkeyPatch, later: list[int]
+) -> None:
+    monkeypatch.setattr("trainer.store.PENDING_IDS", 5)
+    episodes = episodes_of_step(1)
+    put_manifest(client, episodes)
+    collector = collector_of(client)
+    append(client, [item for place, item in enumerate(episodes) if place not in later])
+    lose_reply(client)
+    append(client, [episodes[place] for place in later])
+    assert collector.collect(1) == episodes
+    collector.acknowledge(1)
+    assert unacknowledged(client) == 0
+
+
+def test_strays_of_a_lost_reply_are_done_with_when_the_step_is(client: "redis.Redis") -> None:
+    episodes = episodes_of_step(1)
+    put_manifest(client, episodes)
+    collector = collector_of(client)
+    stream = keys.stream(JOB, "train")
+    client.xadd(stream, {keys.EPISODE_FIELD: encode_episode(episodes[0])})
+    client.xadd(stream, {keys.EPISODE_FIELD: b"\xc1 no msgpack"})
+    lose_reply(client)
+    append(client, episodes)
+    assert collector.collect(1) == episodes
+    collector.acknowledge(1)
+    assert unacknowledged(client) == 0
+    assert client.xlen(keys.dead_letters(JOB)) == 1
 
 
 def test_a_worker_that_writes_only_rubbish_fails_the_job(client: "redis.Redis") -> None:

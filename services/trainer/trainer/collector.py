@@ -17,7 +17,7 @@ from trainer.store import Entry, Store
 # Short enough that a stop, a cancelled job or a restarted engine is noticed at once.
 READ_SECONDS = 0.2
 MANIFEST_POLL_SECONDS = 0.05
-# The index is compared with what was read; only an older checkpoint or a dead letter makes them differ.
+# The index is compared with what was read; only an older checkpoint, a dead letter or a lost reply makes them differ.
 RECOVER_SECONDS = 1.0
 # One damaged entry is an accident; a batch of them is a broken worker that would fill the dead letters for ever.
 MOST_REJECTIONS = 16
@@ -55,12 +55,14 @@ class Collector:
             entries = self.store.new(self.job_id, READ_SECONDS)
             self.take(entries)
             if not entries and time.monotonic() - recovered_at > RECOVER_SECONDS:
+                self.take_lost()
                 self.recover(step, wanted)
                 recovered_at = time.monotonic()
         return in_manifest_order(manifest, self.episodes[step])
 
     def acknowledge(self, step: int) -> None:
         """The checkpoint of this step is committed: its episodes and all before it are done with."""
+        self.take_lost()
         done = [past for past in self.entries if past <= step]
         self.store.acknowledge(self.job_id, [entry_id for past in done for entry_id in self.entries[past]])
         for past in done:
@@ -81,6 +83,12 @@ class Collector:
             if episode is not None:
                 self.episodes[episode.step].setdefault(episode.episode_id, episode)
                 self.entries[episode.step].append(entry.id)
+
+    def take_lost(self) -> None:
+        """Take up what was delivered in a reply that a broken connection lost: redis-py asks again, for newer ones."""
+        taken = {entry_id for entry_ids in self.entries.values() for entry_id in entry_ids}
+        lost = [entry_id for entry_id in self.store.pending_ids(self.job_id) if entry_id not in taken]
+        self.take([self.store.fetch(self.job_id, entry_id) for entry_id in lost])
 
     def decode(self, entry: Entry) -> Episode | None:
         """The episode, or None after its entry went to the dead letters."""

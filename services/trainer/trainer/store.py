@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ SOCKET_SECONDS = 10.0
 RETRIES = 3
 # Replies of some hundred kilobytes are read several times as fast as those of megabytes.
 READ_ENTRIES = 32
+# Some tens of bytes each.
+PENDING_IDS = 1000
 CONSUMER = "rank0"
 HEARTBEAT_TTL_SECONDS = 10
 
@@ -127,6 +129,13 @@ class Store:
         answer = self.redis.xreadgroup(keys.TRAINER_GROUP, CONSUMER, {stream: after}, READ_ENTRIES, block)
         entries = answer[0][1] if answer else []
         return [entry_of(entry_id, fields) for entry_id, fields in entries]
+
+    def pending_ids(self, job_id: str) -> Iterator[bytes]:
+        """Ids of all entries that were delivered to this consumer and not acknowledged."""
+        stream, after = keys.stream(job_id, "train"), "-"
+        while found := self.redis.xpending_range(stream, keys.TRAINER_GROUP, after, "+", PENDING_IDS, CONSUMER):
+            yield from (each["message_id"] for each in found)
+            after = "(" + found[-1]["message_id"].decode()
 
     def fetch(self, job_id: str, entry_id: bytes) -> Entry:
         """One entry, whoever has seen it."""
