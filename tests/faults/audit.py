@@ -15,7 +15,6 @@ from msgspec import MsgspecError
 from servicekit.checksums import SHA256
 from trainer.archive import read_batch
 
-
 # Of entries that were left.
 MOST_TOLD = 100
 
