@@ -131,7 +131,7 @@ class Client:
         return self._all(f"/v1/jobs/{job_id}/checkpoints", Checkpoint)
 
     def delete_checkpoint(self, job_id: str, step: int) -> Checkpoint:
-        """Ask the trainer to delete one, with any but the newest policy; 409 when a live job needs it."""
+        """Ask the trainer to delete one, and its policy unless that is the newest. 409 when a live job needs it."""
         path = f"/v1/jobs/{job_id}/checkpoints/{step}"
         return Checkpoint.model_validate(self._answer(lambda: self._http.delete(path)))
 
