@@ -40,6 +40,8 @@ KIND = TaskKind("obedient", "Does what an answer says.", Options, lambda options
 SPEC = TaskSpec(name="obedient").model_dump_json()
 QUESTION = Question("q", "obedience", "What?", "right")
 SHORT_SECONDS = 1.5
+# Each of two slow answers is waited for twice, once with others and once alone; the rest is for a busy machine.
+PATIENCE_SECONDS = 40.0
 
 
 @pytest.fixture
@@ -77,7 +79,8 @@ async def test_slow_answers_hold_nobody_up(
     before = {judge.process.pid for judge in obedient.judges if judge.process}
     monkeypatch.setattr(rules, "VERIFY_SECONDS", SHORT_SECONDS)
     answers = [answer, *["right"] * 20, answer, *["left"] * 20]
-    outcomes = await asyncio.gather(*[obedient.check(SPEC, QUESTION, given) for given in answers])
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        outcomes = await asyncio.gather(*[obedient.check(SPEC, QUESTION, given) for given in answers])
     assert outcomes == ["unverified", *["correct"] * 20, "unverified", *["wrong"] * 20]
     gone = [pid for pid in before if not psutil.pid_exists(pid)]
     assert gone, "the judge of a slow answer lives on"
