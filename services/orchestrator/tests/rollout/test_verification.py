@@ -1,15 +1,20 @@
 """Answers to a task whose check can be made to hang, crash or lie: the loop goes on, each answer gets its outcome."""
 
 import asyncio
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from contracts.jobs import TaskSpec
 from orchestrator.rollout import verification as rules
 from orchestrator.rollout.verification import BATCH_ANSWERS, JUDGES, Verification
 from tasks.base import Question
+from tasks.judge import Request
 
 # An installed package that offers the task `obedient`, whose check does what the answer says.
 TASK = """
@@ -45,13 +50,18 @@ PATIENCE_SECONDS = 40.0
 
 
 @pytest.fixture
-async def obedient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Verification]:
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes that start from here on have the task."""
     (tmp_path / "obedient.py").write_text(TASK)
     metadata = tmp_path / "obedient-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: obedient\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[socratic.tasks]\nobedient = obedient:KIND\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+@pytest.fixture
+async def obedient(installed: None) -> AsyncIterator[Verification]:
     opened = Verification([])
     # Enough for every judge, so that each has loaded the task.
     await asyncio.gather(*[opened.check(SPEC, QUESTION, "right") for _ in range(2 * JUDGES * BATCH_ANSWERS)])
@@ -112,3 +122,17 @@ async def test_answers_that_wait_together_go_to_one_judge_together(obedient: Ver
     before = read()
     await asyncio.gather(*[obedient.check(SPEC, QUESTION, "right") for _ in range(BATCH_ANSWERS // 2)])
     assert [now > then for now, then in zip(read(), before, strict=True)].count(True) == 1
+
+
+LONELY = """
+import sys
+from tasks import judge
+judge.LAST_RESORT_SECONDS = 1
+judge.serve(sys.stdin.buffer, sys.stdout.buffer, [])
+"""
+
+
+def test_a_judge_that_hangs_ends_by_itself_when_nobody_is_left_to_kill_it(installed: None) -> None:
+    line = msgspec.json.encode([Request(SPEC, QUESTION, "hang")]) + b"\n"
+    done = subprocess.run([sys.executable, "-P", "-c", LONELY], input=line, timeout=60, check=False)
+    assert done.returncode == -signal.SIGALRM
