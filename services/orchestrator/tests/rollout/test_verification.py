@@ -40,7 +40,12 @@ class Obedient:
         if answer_text == "print": print('{"outcome": "correct"}')
         return Verdict("correct" if answer_text == question.answer else "wrong")
 
-KIND = TaskKind("obedient", "Does what an answer says.", Options, lambda options, roots: Obedient())
+def create(options, roots):
+    with open(os.path.join(os.path.dirname(__file__), "made"), "a") as made:
+        made.write("x")
+    return Obedient()
+
+KIND = TaskKind("obedient", "Does what an answer says.", Options, create)
 """
 SPEC = TaskSpec(name="obedient").model_dump_json()
 QUESTION = Question("q", "obedience", "What?", "right")
@@ -74,6 +79,11 @@ async def test_outcomes_are_those_of_the_task(obedient: Verification) -> None:
     assert await obedient.check(SPEC, QUESTION, "left") == "wrong"
     assert await obedient.check(SPEC, QUESTION, "print") == "wrong"
     assert await obedient.check(SPEC, QUESTION, "right") == "correct"
+
+
+async def test_each_judge_makes_a_task_once(obedient: Verification, tmp_path: Path) -> None:
+    assert await obedient.check(SPEC, QUESTION, "right") == "correct"
+    assert (tmp_path / "made").read_text() == "x" * JUDGES
 
 
 @pytest.mark.parametrize("answer", ["die", "raise", "hoard"])
