@@ -22,8 +22,8 @@ from ..stacks import REPOSITORY
 # SGLang needs some 35 s on a quiet machine, and has taken over four minutes where eight processes shared two cores.
 START_SECONDS = 600.0
 STOP_SECONDS = 20.0
-# A swap waits for the requests in flight; a health check of SGLang for its own generation.
-ANSWER_SECONDS = 60.0
+# SGLang compiles its repetition penalty at the first use: nearly two minutes where eight processes shared two cores.
+ANSWER_SECONDS = 240.0
 
 
 @dataclass

@@ -35,10 +35,9 @@ def test_the_answers_of_a_batch_are_told_apart_by_index(engine: Engine) -> None:
     assert {index: len(output) for index, output in last.items()} == {0: 4, 1: 6}
 
 
-def test_the_samples_of_a_prompt_are_told_apart_by_index_and_keep_their_prompts_wishes(engine: Engine) -> None:
+def test_the_samples_of_a_prompt_are_told_apart_by_index_side_by_side(engine: Engine) -> None:
     sampling = {"max_new_tokens": 4, "ignore_eos": True, "n": 2}
-    streamed = events(engine, input_ids=[PROMPT, [7, 30]], sampling_params=sampling, return_logprob=[False, True])
+    streamed = events(engine, input_ids=[PROMPT, [7, 30]], sampling_params=sampling)
     last = {event["index"]: event for event in streamed}
     assert {index: len(event["output_ids"]) for index, event in last.items()} == dict.fromkeys(range(4), 4)
-    scored = {index for index, event in last.items() if event["meta_info"].get("output_token_logprobs")}
-    assert scored == {2, 3}, "samples of one prompt stand side by side"
+    assert [last[index]["meta_info"]["prompt_tokens"] for index in range(4)] == [len(PROMPT)] * 2 + [2] * 2
