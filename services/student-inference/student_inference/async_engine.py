@@ -124,7 +124,7 @@ class AsyncEngine:
     # Control.
 
     async def pause(self, mode: str) -> None:
-        await self._command(lambda: self.engine.pause(mode))
+        await self._command(lambda: self.engine.pause(mode), at_once=True)
         self._note_stillness()
 
     async def resume(self) -> None:
@@ -226,8 +226,8 @@ class AsyncEngine:
         finally:
             self._open.set()
 
-    async def _command(self, command: Callable[[], Result]) -> Result:
+    async def _command(self, command: Callable[[], Result], *, at_once: bool = False) -> Result:
         if not self.engine.alive:
             raise EngineStopped("the engine's thread has ended")
         async with asyncio.timeout(COMMAND_SECONDS):
-            return await asyncio.wrap_future(self.engine.run(command))
+            return await asyncio.wrap_future(self.engine.run(command, at_once=at_once))

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
@@ -14,8 +13,9 @@ from torch import Tensor
 from student_inference.adjust import Adjustments
 from student_inference.batch import DecodeBatch, prefill_batch
 from student_inference.cache import BlockCache
+from student_inference.counters import Counters
 from student_inference.finish import Decode, abort_reason, finish_reason
-from student_inference.model import Model
+from student_inference.model import GivenUp, Model
 from student_inference.request import Request
 from student_inference.sampler import SamplingBatch, sample
 from student_inference.scheduler import Scheduler, prefill_groups
@@ -23,22 +23,8 @@ from student_inference.window import Window
 
 # An idle engine wakes up this often to bring its throughput figure down to zero.
 IDLE_WAIT_SECONDS = 0.5
-# Throughput is averaged over windows of this length.
-WINDOW_SECONDS = 1.0
 
 Result = TypeVar("Result")
-
-
-@dataclass
-class Counters:
-    """Totals since the start, written by the engine's thread only."""
-
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    generated_tokens: int = 0
-    finished: int = 0
-    aborted: int = 0
-    throughput: float = 0.0
 
 
 class Engine:
@@ -67,8 +53,8 @@ class Engine:
         self._window = Window(cache)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._hurried = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
-        self._measured = (time.perf_counter(), 0)
 
     # Called from other threads.
 
@@ -88,8 +74,11 @@ class Engine:
     def submit(self, request: Request) -> None:
         self._inbox.put(lambda: self.scheduler.waiting.append(request))
 
-    def run(self, command: Callable[[], Result]) -> "Future[Result]":
-        """Execute `command` in the engine's thread between two steps, unless the future is cancelled before."""
+    def run(self, command: Callable[[], Result], *, at_once: bool = False) -> "Future[Result]":
+        """Execute `command` in the engine's thread between two steps, unless the future is cancelled before.
+
+        `at_once`: a decode step under way is given up, and done again later.
+        """
         future: Future[Result] = Future()
 
         def execute() -> None:
@@ -97,6 +86,8 @@ class Engine:
                 future.set_result(command())
 
         self._inbox.put(execute)
+        if at_once:
+            self._hurried.set()
         return future
 
     # Commands: run in the engine's thread.
@@ -163,13 +154,14 @@ class Engine:
 
     def _obey(self) -> None:
         """Execute everything in the inbox; wait for something when there is nothing to compute."""
+        self._hurried.clear()
         try:
             if not self._has_work():
                 self._inbox.get(timeout=IDLE_WAIT_SECONDS)()
             while True:
                 self._inbox.get_nowait()()
         except queue.Empty:
-            self._measure()
+            self.counters.measure()
 
     def _step(self) -> None:
         """Prefill what can be admitted; else decode one token of every running request."""
@@ -179,8 +171,7 @@ class Engine:
                 self._prefill(group)
                 self._tell(group)
             self._end_batch()
-        else:
-            self._decode()
+        elif self._decode():
             self._tell(self.scheduler.running)
         self._collect()
 
@@ -221,15 +212,21 @@ class Engine:
                 self._score_prompt(request, request.logprob_start, row)
         return hidden_BSh[torch.arange(len(requests)), newest_B]
 
-    def _decode(self) -> None:
+    def _decode(self) -> bool:
+        """One token for every running request; False when the step was given up, which changes nothing."""
         if self._batch is None:
             vocab_size = self.model.config.vocab_size
             self._batch = DecodeBatch(self.scheduler.running, self.cache, self._window, vocab_size)
         batch = self._batch
-        logits = self.model.logits(self.model.forward(batch.forward_batch()))
+        try:
+            hidden_Bh = self.model.forward(batch.forward_batch(), given_up=self._hurried.is_set)
+        except GivenUp:
+            return False
+        logits = self.model.logits(hidden_Bh)
         if batch.adjustments is not None:
             logits = batch.adjustments.apply(logits)
         batch.advance(self._extend(batch.requests, logits, batch.sampling, batch.positions_B1.squeeze(1) + 1))
+        return True
 
     def _score_prompt(self, request: Request, start: int, hidden_Sh: Tensor) -> None:
         """Log-probabilities of the prompt tokens after `start`, at temperature 1 as SGLang gives them."""
@@ -283,9 +280,3 @@ class Engine:
         if self._batch is not None:
             self._batch.settle()
             self._batch = None
-
-    def _measure(self) -> None:
-        now, (since, tokens) = time.perf_counter(), self._measured
-        if now - since >= WINDOW_SECONDS:
-            self.counters.throughput = (self.counters.generated_tokens - tokens) / (now - since)
-            self._measured = (now, self.counters.generated_tokens)

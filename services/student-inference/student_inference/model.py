@@ -4,6 +4,7 @@ Axes: B requests, S new tokens of each (padded), N = B * S, H query heads, K key
 head, L cached positions that are read (padded), V vocabulary.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,10 @@ class ForwardBatch:
     fewer positions than are read: those after it are seen."""
 
 
+class GivenUp(Exception):
+    """A forward pass was told to end. What it stored is what the same pass stores when it is done again."""
+
+
 class Model:
     """Weights of one policy version and the function they define."""
 
@@ -39,16 +44,20 @@ class Model:
         # Queries and keys each carry the root of the attention's scale.
         self.rotations = rotation_table(config, context_length) * config.head_dim**-0.25
 
-    def forward(self, batch: ForwardBatch, newest_B: Tensor | None = None) -> Tensor:
+    def forward(
+        self, batch: ForwardBatch, newest_B: Tensor | None = None, given_up: Callable[[], bool] = lambda: False
+    ) -> Tensor:
         """Final hidden states [N, hidden] of the new tokens; their keys and values are stored.
 
         With `newest_B`, the place of one token of each request, only those states [B, hidden]: then the last layer has
-        but those to compute.
+        but those to compute. Raises GivenUp when `given_up` says so before a layer.
         """
         x = embedding(batch.tokens_BS.flatten(), self.weights.embedding)
         mask = mask_of_heads(batch.mask_BSL, self.config)
         rotations = self.rotations[batch.positions_BS.flatten()].unsqueeze(1)
         for index, layer in enumerate(self.weights.layers):
+            if given_up():
+                raise GivenUp
             normed = self.normalise(x, layer.attention_norm)
             q, k, v = self.project(layer, normed, rotations)
             keys, values = batch.memory.extend(index, k, v)

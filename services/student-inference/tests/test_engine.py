@@ -125,10 +125,10 @@ def test_log_probabilities_take_no_forward_pass_more(student: Path, start_engine
     engine, passes = start_engine(student), 0
     forward = engine.engine.model.forward
 
-    def counted(*arguments: Any) -> Tensor:
+    def counted(*arguments: Any, **options: Any) -> Tensor:
         nonlocal passes
         passes += 1
-        return forward(*arguments)
+        return forward(*arguments, **options)
 
     engine.engine.model.forward = counted  # type: ignore[method-assign]
     [request] = engine.generate([[5, 6, 7]], params(max_new_tokens=9), logprob_start=0, wanted=Wanted(top=3))

@@ -25,9 +25,9 @@ def test_a_group_speaks_before_the_next_is_computed(student: Path, start_engine:
     engine = start_engine(student)
     forward, told = engine.engine.model.forward, engine.told
 
-    def heard(*arguments: Any) -> Tensor:
+    def heard(*arguments: Any, **options: Any) -> Tensor:
         told.append(["computed"])
-        return forward(*arguments)
+        return forward(*arguments, **options)
 
     engine.engine.model.forward = heard  # type: ignore[method-assign]
     fields = {"params": params(max_new_tokens=2), "streamed": True}
