@@ -22,6 +22,8 @@ from student_inference.weights import Place
 
 # Stays in the second-level cache of one core.
 PIECE_BYTES = 2**20
+# Of a connection: whoever wants more at a time is woken up less often. Stays in the third-level cache.
+STREAM_PIECE_BYTES = 4 * 2**20
 LENGTH_BYTES = 8
 # Names and shapes of the largest checkpoints fill less than a megabyte.
 LONGEST_HEADER_BYTES = 16 * 2**20
@@ -52,11 +54,15 @@ class Stream(Protocol):
 
 
 class Source:
-    """A file that is read once, from its beginning to its end. Raises ModelError when it ends too early."""
+    """A file that is read once, from its beginning to its end, numbers by pieces of `piece` bytes.
 
-    def __init__(self, stream: Stream, digest: xxhash.xxh3_128 | None = None) -> None:
+    Raises ModelError when it ends too early.
+    """
+
+    def __init__(self, stream: Stream, digest: xxhash.xxh3_128 | None = None, piece: int = PIECE_BYTES) -> None:
         self.stream = stream
         self.digest = digest
+        self.piece = piece
 
     def fill(self, room: memoryview) -> None:
         """The next bytes, as many as there is room for."""
@@ -106,7 +112,7 @@ def read_next(stream: Stream, left: int, place_of: PlaceOf) -> None:
     Raises ModelError as `read_file` does.
     """
     digest = xxhash.xxh3_128()
-    read_tensors(Source(stream, digest), left - DIGEST_BYTES, place_of)
+    read_tensors(Source(stream, digest, STREAM_PIECE_BYTES), left - DIGEST_BYTES, place_of)
     promised = Source(stream).take(DIGEST_BYTES)
     if digest.digest() != promised:
         raise ModelError(f"the XXH3-128 of a file is {digest.hexdigest()}, not {promised.hex()}; send it again")
@@ -165,7 +171,7 @@ def read_tensor(source: Source, name: str, entry: Entry, place: Place | None) ->
 
 def read_numbers(source: Source, name: str, dtype: torch.dtype, into: Tensor) -> None:
     """Fill a flat tensor piece by piece, from a file of this dtype."""
-    step = PIECE_BYTES // dtype.itemsize
+    step = source.piece // dtype.itemsize
     beside = None if into.dtype == dtype else torch.empty(min(step, len(into)), dtype=dtype)
     for part in torch.split(into, step):
         piece = part if beside is None else beside[: len(part)]
@@ -177,7 +183,7 @@ def read_numbers(source: Source, name: str, dtype: torch.dtype, into: Tensor) ->
 
 def skip_numbers(source: Source, name: str, dtype: torch.dtype, count: int) -> None:
     """Read them as `read_numbers` does, and forget them; however many there are, only a piece is held."""
-    step = PIECE_BYTES // dtype.itemsize
+    step = source.piece // dtype.itemsize
     beside = torch.empty(min(step, count), dtype=dtype)
     for start in range(0, count, step):
         read_numbers(source, name, dtype, beside[: count - start])

@@ -45,8 +45,10 @@ class WeightGroup:
         """The broadcast tensors by name. Raises ModelError for an unknown dtype and when the trainer goes away."""
         received = {spec.name: torch.empty(spec.shape, dtype=dtype_of(spec)) for spec in specs}
         try:
-            for tensor in received.values():
-                self._group.broadcast(tensor, 0).wait(MEETING_TIME)  # type: ignore[attr-defined]
+            # All at once, as SGLang does: gloo's two threads take them in this order.
+            coming = [self._group.broadcast(tensor, 0) for tensor in received.values()]  # type: ignore[attr-defined]
+            for tensor in coming:
+                tensor.wait(MEETING_TIME)
         except RuntimeError as error:
             raise ModelError(f"the broadcast of weights broke off: {first_line(error)}") from error
         return received

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from torch.distributed import PrefixStore, ProcessGroupGloo, TCPStore  # type: i
 from trainer.engine import Engine, EngineError
 
 Backend = Literal["gloo", "nccl"]
+# gloo has two threads, each with the next to take up; more would only hold copies on a GPU.
+UNDER_WAY = 4
 
 
 class Group:
@@ -60,9 +63,14 @@ class Group:
         sending.result(seconds)
 
     def broadcast(self, tensors: list[Tensor], patience: timedelta) -> None:
-        """In the order of the names."""
+        """In the order of the names, the next while one is under way."""
+        under_way: deque[Any] = deque()
         for tensor in tensors:
-            self.group.broadcast(tensor.cuda() if self.backend == "nccl" else tensor, 0).wait(patience)
+            under_way.append(self.group.broadcast(tensor.cuda() if self.backend == "nccl" else tensor, 0))
+            if len(under_way) == UNDER_WAY:
+                under_way.popleft().wait(patience)
+        for work in under_way:
+            work.wait(patience)
 
     def leave(self) -> None:
         """Let the engine forget the group; one that is gone has forgotten it."""
