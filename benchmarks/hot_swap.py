@@ -5,8 +5,8 @@ proves version after version. The limit is measured in the same run, alternately
 same bytes written in one go and forced to it (write + fsync). In a swap the disk has to take every byte once; nothing
 is read back from it, as the page cache has it. Ours does not wait until the disk has all, as the checkpoint is what
 must survive: so the time that forcing takes after each swap is measured too, and a second ratio counts it as ours. A
-third is against the same bytes through a loopback connection, which `broadcast` and `upload` need besides. The last
-line is for scripts.
+third is against the same bytes through a loopback connection, which `broadcast` and `upload` need besides. For
+`broadcast` gloo's own time is measured too: two idle processes, the same tensors. The last line is for scripts.
 """
 
 import argparse
@@ -19,12 +19,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
 import torch
+from gloo_pair import Side, gloo_pair
 from processes import free_port, start
 from trainer.engine import Engine
 from trainer.policy import Policy
@@ -180,9 +181,11 @@ def measure(megabytes: int, rounds: int, route: WeightRoute) -> float:
         publisher = WeightPublisher(
             [engine], route, rotation, root, JOB, base, lambda event: None, time.sleep, SwapRules()
         )
+        shapes = [tensor.shape for tensor in policy.weights().values()]
+        pair = gloo_pair(shapes) if isinstance(route, Broadcast) else nullcontext()
         try:
-            with clients_of(port) as clients:
-                return report(megabytes, rounds, publisher, policy, clients)
+            with clients_of(port) as clients, pair as peer:
+                return report(megabytes, rounds, publisher, policy, clients, peer)
         finally:
             publisher.close()
             engine.close()
@@ -199,11 +202,19 @@ class Round:
     disk: float
     loopback: float
     stall: float
+    gloo: float
 
 
-def report(megabytes: int, rounds: int, publisher: WeightPublisher, policy: Policy, clients: Sequence[Client]) -> float:
+def report(
+    megabytes: int,
+    rounds: int,
+    publisher: WeightPublisher,
+    policy: Policy,
+    clients: Sequence[Client],
+    peer: Side | None,
+) -> float:
     """Publish and write in turn; the first two versions warm up what later ones reuse."""
-    played = [play(version, publisher, policy, clients) for version in range(rounds + 2)][2:]
+    played = [play(version, publisher, policy, clients, peer) for version in range(rounds + 2)][2:]
     assert publisher.served is not None
     size = publisher.served.size / 1e6
     swaps = [one.ours for one in played]
@@ -218,8 +229,12 @@ def report(megabytes: int, rounds: int, publisher: WeightPublisher, policy: Poli
         f"disk {disk:.3f} s ({size / disk:.0f} MB/s), ratio {ratio:.2f}; loopback {loopback:.3f} s "
         f"({size / loopback:.0f} MB/s), ratio {network:.2f}; {sum(client.failed for client in clients)} of {answers} "
         f"requests failed; longest wait for a token {statistics.median(one.stall for one in played):.3f} s, usually "
-        f"{usual:.3f} s; forcing it to the disk would add {forcing:.3f} s (ratio {durable:.2f})\n"
+        f"{usual:.3f} s; forcing it to the disk would add {forcing:.3f} s (ratio {durable:.2f})"
     )
+    if peer is not None:
+        gloo = statistics.median(one.gloo for one in played)
+        sys.stdout.write(f"; gloo alone {gloo:.3f} s ({size / gloo:.0f} MB/s), ratio {over(mine, gloo):.2f}")
+    sys.stdout.write("\n")
     sys.stdout.flush()
     return ratio
 
@@ -229,7 +244,9 @@ def over(seconds: float, limit: float) -> float:
     return max(0.0, seconds - ALLOWANCE_SECONDS) / limit
 
 
-def play(version: int, publisher: WeightPublisher, policy: Policy, clients: Sequence[Client]) -> Round:
+def play(
+    version: int, publisher: WeightPublisher, policy: Policy, clients: Sequence[Client], peer: Side | None
+) -> Round:
     """One swap, then the same bytes to the disk and through a connection."""
     for tensor in policy.weights().values():
         tensor.mul_(1.001)
@@ -243,7 +260,8 @@ def play(version: int, publisher: WeightPublisher, policy: Policy, clients: Sequ
     data = memoryview(b"".join(file.read_bytes() for file in files))
     during = [gap for client in clients for at, gap in client.gaps if started <= at <= started + ours + 1]
     disk, loopback = disk_seconds(data, publisher.data_root), loopback_seconds(data)
-    return Round(ours, forcing, disk, loopback, max(during, default=0.0))
+    gloo = peer.round() if peer is not None else 0.0
+    return Round(ours, forcing, disk, loopback, max(during, default=0.0), gloo)
 
 
 def main() -> None:

@@ -8,9 +8,8 @@ from collections import deque
 from student_inference.cache import BlockCache, Key
 from student_inference.request import Request
 
-# A retracted request waits in mid-answer, and a group speaks as soon as it is computed. Groups of 2,048 tokens cost a
-# tenth less a token with the smallest students and nothing less with larger ones, but make the first wait four times as
-# long.
+# A retracted request waits in mid-answer, and a group speaks as soon as it is computed. Groups of 2,048 tokens cost up
+# to a tenth less a token, but make the first wait four times as long.
 RECOMPUTED_TOKENS = 512
 
 

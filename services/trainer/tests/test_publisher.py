@@ -17,7 +17,7 @@ from trainer.patrol import Patrol
 from trainer.policy import Policy
 from trainer.publisher import SwapRules, WeightPublisher
 from trainer.release import Release
-from trainer.replicas import expected_of
+from trainer.replicas import expected_of, swap
 from trainer.rotation import Rotation
 from trainer.settings import TrainerSettings
 from trainer.weight_routes.broadcast import Broadcast
@@ -220,6 +220,34 @@ def test_a_canary_that_the_trainer_never_computes_proves_nothing(monkeypatch: py
     release = Release(0, "job-1:0", Path("v0"), Landing(Path("v0"), {}), 0, [1, 2], None)
     with pytest.raises(EngineError, match="did not compute the canary"):
         expected_of(release)
+
+
+def test_the_canary_leaves_the_core_to_the_swap(
+    publisher: WeightPublisher, policy: Policy, engine: StandInEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.release.HEAD_START_SECONDS", WAIT_SECONDS)
+    compute, seen = policy.prompt_logprobs, []
+
+    def watched(token_ids: list[int]) -> list[float]:
+        seen.append((engine.swaps, engine.paused))
+        return compute(token_ids)
+
+    monkeypatch.setattr(policy, "prompt_logprobs", watched)
+    publisher.publish(policy, 0)
+    assert seen == [([f"{JOB}:0"], False)]
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_swap_that_fails_does_not_keep_the_canary_waiting(
+    publisher: WeightPublisher, engine: StandInEngine, student: Path, reached: bool
+) -> None:
+    engine.faults.add("refusing")
+    if not reached:
+        del engine.routes["/pause_generation"]
+    release = Release(0, "job-1:0", student, Landing(student, {}), 0, [1, 2], None)
+    with pytest.raises(EngineError):
+        swap(publisher.replicas[0].engine, publisher.route, release, TOLERANCE)
+    assert release.swapped.is_set()
 
 
 def test_route_and_rules_are_chosen_by_configuration() -> None:

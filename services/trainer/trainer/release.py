@@ -1,6 +1,7 @@
 """One policy version as files, and how to recognise it in an engine."""
 
 import math
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -21,13 +22,17 @@ SLOWEST_BYTES_PER_SECOND = 20e6
 # What does not depend on the size: requests that queue before the canary, a busy machine. A call whose connection died
 # without a word hangs for so long, so it is what a swap may lose by one; the swap is then tried again.
 PHASE_SECONDS = 15.0
+# The calls of a swap want the core on which the canary is computed. A broadcast takes as long as its bytes do, and the
+# canary need not wait for the last of them.
+HEAD_START_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class Release:
     """`landing`: its weight files, of these `lengths`, cut at `limit` bytes, or one.
 
-    `canary`: what the trainer computes for it; `canary_before`: for the one before.
+    `canary`: what the trainer computes for it; `canary_before`: for the one before. `swapped`: an engine generates
+    with it, or could not be given it.
     """
 
     version: int
@@ -40,10 +45,12 @@ class Release:
     limit: int | None = None
     lengths: Mapping[str, int] = field(default_factory=dict)
     canary: "Future[list[float]]" = field(default_factory=Future)
+    swapped: threading.Event = field(default_factory=threading.Event)
 
     def recognise(self, policy: Policy) -> None:
-        """Compute the canary, once: while engines swap there is time for it."""
+        """Compute the canary, once: while engines compute the requests in flight anew there is time for it."""
         if not self.canary.done():
+            self.swapped.wait(HEAD_START_SECONDS)
             self.canary.set_result(policy.prompt_logprobs(self.canary_ids))
 
     def write(self, weights: Mapping[str, Tensor]) -> None:

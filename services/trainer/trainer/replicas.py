@@ -128,11 +128,10 @@ def serve(engine: Engine, route: WeightRoute, release: Release, tolerance: float
 
 def swap(engine: Engine, route: WeightRoute, release: Release, tolerance: float) -> Proof:
     """Swap a prepared engine and prove it. Requests in flight go on with the new weights."""
-    engine.pause(release.phase_seconds)
     try:
-        route.swap(engine, release)
+        change(engine, route, release)
     finally:
-        engine.resume(release.phase_seconds)
+        release.swapped.set()
     identity = engine.identity()
     if identity.weight_version != release.name:
         raise EngineError(f"{engine.url} answered success but serves {identity.weight_version}, not {release.name}")
@@ -142,6 +141,15 @@ def swap(engine: Engine, route: WeightRoute, release: Release, tolerance: float)
     if complaint is not None:
         raise EngineError(f"{engine.url} says it serves {release.name}, but {complaint}")
     return Proof(identity, release.version, largest_gap(found, expected))
+
+
+def change(engine: Engine, route: WeightRoute, release: Release) -> None:
+    """Let the engine serve it between two steps."""
+    engine.pause(release.phase_seconds)
+    try:
+        route.swap(engine, release)
+    finally:
+        engine.resume(release.phase_seconds)
 
 
 def expected_of(release: Release) -> list[float]:
