@@ -13,6 +13,7 @@ class OneWrite:
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self.is_closing = transport.is_closing  # asked for with each answer
         self._head = b""
         self._turn: asyncio.Handle | None = None
 

@@ -4,6 +4,7 @@ redis-py's own way to run it (script, command, pool, telemetry) takes more than 
 batch at a time needs no pool.
 """
 
+from contextlib import suppress
 from hashlib import sha1
 
 from redis.asyncio import Connection, Redis
@@ -36,11 +37,11 @@ class Line:
         where a pause in here would hold them for it.
         """
         command = b"%b$%d\r\n%b\r\n" % (self._head, len(last), last)
-        try:
-            return await self._ask(command)
-        except (NoScriptError, ConnectionLost):  # a Redis that was started anew knows no script
-            await self._ask(self._load)
-            return await self._ask(command)
+        if self._wire is not None:
+            with suppress(NoScriptError, ConnectionLost):
+                return await self._wire.ask(command)
+        await self._ask(self._load)  # a Redis that was started anew knows no script
+        return await self._ask(command)
 
     async def close(self) -> None:
         """The next command would connect again."""

@@ -33,17 +33,19 @@ class Gate:
         self._limits = settings.limits
         self._throttling = throttling
         self._metrics = metrics
-        self._places = asyncio.Semaphore(settings.limits.max_in_flight or 2**31)
+        most = settings.limits.max_in_flight
+        self._places = asyncio.Semaphore(most) if most else None
         self._counts = any((settings.limits.requests_per_minute, settings.limits.tokens_per_minute))
 
     async def enter(self) -> None:
         """Take a place among the calls in flight, to be left. Raises TeacherFailure 503 `teacher_resting` while the
         breaker is open."""
-        await self._places.acquire()
+        if self._places is not None:
+            await self._places.acquire()
         try:
             self._require_closed()
         except TeacherFailure:
-            self._places.release()
+            self._free_place()
             raise
         self.in_flight += 1
 
@@ -51,7 +53,11 @@ class Gate:
         """Give the place back."""
         self.in_flight -= 1
         self.circuit.trying = False
-        self._places.release()
+        self._free_place()
+
+    def _free_place(self) -> None:
+        if self._places is not None:
+            self._places.release()
 
     def minute(self, call: Call) -> Minute | None:
         """What the call takes of the provider's minute, by an estimate; None where nothing limits it."""
