@@ -61,7 +61,8 @@ def test_trained_steps_are_paged_and_feed_the_progress(api, job_id, store):
     assert progress["seconds_left"] == 0.0
 
 
-def test_episodes_are_listed_filtered_and_paged(api, job_id):
+def test_episodes_are_listed_filtered_and_paged(api, job_id, monkeypatch):
+    monkeypatch.setattr("orchestrator.batches.SCAN_EPISODES", 3)  # of eight, so that a page takes several looks
     path = f"/v1/jobs/{job_id}/episodes"
     every = api.get(path).json()["data"]
     assert [episode["outcome"] for episode in every] == ["correct"] * 4 + ["failed"] * 4
