@@ -5,6 +5,8 @@ from contracts import keys
 from contracts.credit import AttemptCredit, EpisodeCredit, encode_credit
 from orchestrator.token_texts import pieces
 
+TRAFFIC = {"tutor": 3, "lab": 2}  # calls at this moment
+
 
 @pytest.fixture
 def job_id(api, job_body, players, eventually):
@@ -81,12 +83,20 @@ def test_the_newest_events_first(api, job_id):
 
 
 def test_teachers_with_their_traffic(api, neighbours):
-    gates = [{"provider": "tutor", "in_flight": 3, "waiting": 1, "failures": 0}]
+    neighbours.clear()
+    staff = [
+        {"provider": "tutor", "available": True, "detail": ""},
+        {"provider": "retry", "available": True, "detail": ""},
+        {"provider": "named", "name": "frontier", "account": "lab", "available": False, "detail": "no key is set"},
+    ]
+    neighbours.expect_request("/gateway/v1/teachers").respond_with_json({"object": "list", "data": staff})
+    gates = [{"provider": name, "in_flight": calls, "waiting": 1, "failures": 0} for name, calls in TRAFFIC.items()]
     neighbours.expect_request("/gateway/v1/traffic").respond_with_json({"object": "list", "data": gates})
     teachers = {teacher["provider"]: teacher for teacher in api.get("/v1/teachers").json()["data"]}
-    assert teachers["tutor"]["traffic"]["in_flight"] == 3
+    assert teachers["tutor"]["traffic"]["in_flight"] == TRAFFIC["tutor"]
     assert teachers["retry"]["traffic"] is None
-    assert teachers["openai_compatible"]["detail"] == "no key is set"
+    assert teachers["named"]["traffic"]["in_flight"] == TRAFFIC["lab"], "that of its account"
+    assert teachers["named"]["detail"] == "no key is set"
 
 
 def test_the_page_answers_every_view_and_runs_only_its_own_files(api):

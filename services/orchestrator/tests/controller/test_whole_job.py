@@ -48,6 +48,7 @@ def test_a_job_runs_to_its_end(api, job_id, players, eventually, store):
         (0, 0.0, 1.0),
         (2, 1.0, 1.0),
     ]
+    assert api.get(f"/v1/jobs/{job_id}/evaluations", params={"after": 0}).json()["data"] == records[1:]
     assert [(event["purpose"], event["step"]) for event in events_of(api, job_id, "manifest.opened")] == [
         ("eval", 0),
         ("train", 1),
