@@ -94,6 +94,19 @@ async def test_manifests_and_evaluations_are_written_once(client, store, job_spe
     assert [kind for kind, _ in story(job_id)] == ["job.created", "manifest.opened", "evaluation.finished"]
 
 
+async def test_the_engine_is_claimed_by_one_queued_job(client, store, job_spec):
+    jobs, ledger = Store(client), Ledger(client, await Lease(client).hold())
+    first, second = [await jobs.create(job_spec()) for _ in range(2)]
+    assert [await ledger.claim(job_id) for job_id in (first, second, first)] == [True, False, False]
+    assert store.get(keys.active_job()).decode() == first
+    assert [(await jobs.job(job_id)).status for job_id in (first, second)] == ["running", "queued"]
+    await ledger.release(second)
+    assert store.get(keys.active_job()).decode() == first, "given free by its holder alone"
+    await ledger.release(first)
+    assert not await ledger.claim(first), "it is not queued any more"
+    assert await ledger.claim(second)
+
+
 async def test_an_outage_of_redis_is_waited_out(redis_url, controller, players, store, job_spec, client):
     """The loop goes on after commands failed."""
     job_id = await Store(client).create(job_spec())

@@ -1,12 +1,13 @@
 """What goes through the queue, and a queue that is not there."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 import redis
 from kombu.exceptions import ContentDisallowed
 from kombu.serialization import loads, prepare_accept_content
-from orchestrator.rollout.dispatch import ChunkSender, create_celery
+from orchestrator.rollout.dispatch import MESSAGE_LIFE_SECONDS, ChunkSender, create_celery
 
 
 def test_messages_are_json_and_carry_ids_only(redis_url: str) -> None:
@@ -16,6 +17,8 @@ def test_messages_are_json_and_carry_ids_only(redis_url: str) -> None:
     assert message["content-type"] == "application/json"
     assert message["headers"]["task"] == "rollout.chunk"
     assert message["headers"]["ignore_result"] is True
+    left = datetime.fromisoformat(message["headers"]["expires"]) - datetime.now(UTC)
+    assert 0 < left.total_seconds() <= MESSAGE_LIFE_SECONDS, "what nobody takes does not pile up"
     client.close()
 
 
