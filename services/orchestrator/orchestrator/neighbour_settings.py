@@ -1,22 +1,10 @@
 """Settings that the API and the rollout workers read under the same names."""
 
 from pathlib import Path
-from typing import Annotated
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
-
-
-def service_url(url: str) -> str:
-    """Raises ValueError for what is no address of an HTTP service."""
-    parts = urlsplit(url)  # a bad port raises ValueError at the next line
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or parts.query or parts.fragment:
-        raise ValueError(f"{url!r} is no address; write it like http://127.0.0.1:8001")
-    return url
-
-
-ServiceUrl = Annotated[str, AfterValidator(service_url)]
+from servicekit.addresses import ServiceUrl
 
 
 class NeighbourSettings(BaseSettings):

@@ -1,25 +1,9 @@
-"""Base URLs of teachers: what is a valid one, and when two are the same."""
+"""Base URLs of teachers: when two are the same."""
 
 from functools import lru_cache
 
+from servicekit.addresses import MOST_ADDRESSES
 from yarl import URL
-
-# Jobs name addresses freely: far more than any installation has, and still nothing in memory.
-MOST_ADDRESSES = 1000
-
-
-@lru_cache(MOST_ADDRESSES)
-def base_url_fault(base_url: str) -> str | None:
-    """What is wrong with a base URL, None when a request can be sent below it."""
-    try:
-        url = URL(base_url)
-    except ValueError:
-        return "is not a URL"
-    if url.scheme not in ("http", "https") or not url.host:
-        return "must begin with http:// or https:// and a host"
-    if url.user or url.password or url.query_string or url.fragment:
-        return "must have no user, password, query or fragment; API keys belong in TEACHER_GATEWAY_API_KEYS"
-    return None
 
 
 @lru_cache(MOST_ADDRESSES)

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 from contracts.guidance import GuidanceRequest
 from pydantic import BaseModel, Field, ValidationError
+from servicekit.addresses import MOST_ADDRESSES
 from servicekit.http_client import Connections, Door
 from servicekit.http_connection import TooLong
 
-from teacher_gateway.addresses import MOST_ADDRESSES, chat_url
+from teacher_gateway.addresses import chat_url
 from teacher_gateway.failures import EmptyAnswer, PassingFailure, TeacherFailure
 from teacher_gateway.keys import KeyRing
 from teacher_gateway.providers.base import Reply

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
+from servicekit.addresses import ServiceUrl, address_fault
 from servicekit.settings import GuardedSettings
-
-from teacher_gateway.addresses import base_url_fault
 
 
 class GatewaySettings(GuardedSettings):
@@ -15,7 +14,7 @@ class GatewaySettings(GuardedSettings):
     model_config = SettingsConfigDict(env_prefix="TEACHER_GATEWAY_", hide_input_in_errors=True)
 
     port: int = Field(8001, ge=0, le=65535, description="TCP port; 0 takes any free one.")
-    tutor_url: str | None = Field(
+    tutor_url: ServiceUrl | None = Field(
         None, description="Address of the tutor service, such as http://127.0.0.1:8002; without it there is no tutor."
     )
     api_keys: dict[str, SecretStr] = Field(
@@ -27,7 +26,7 @@ class GatewaySettings(GuardedSettings):
     teachers_file: Path | None = Field(
         None, description="YAML file of providers and named teachers (deploy/teachers.yaml is an example)."
     )
-    local_teacher_url: str | None = Field(
+    local_teacher_url: ServiceUrl | None = Field(
         None,
         description="An SGLang or CPU engine of one's own, such as http://127.0.0.1:30001, that jobs ask for as the "
         "teacher `local`: shorthand for an entry of the teachers file.",
@@ -36,7 +35,7 @@ class GatewaySettings(GuardedSettings):
         None, description="Redis through which all gateways share limits and budgets; without it each has its own."
     )
 
-    student_url: str | None = Field(
+    student_url: ServiceUrl | None = Field(
         None, description="Address of the student engine, for the leak probe; without it no job can have one."
     )
 
@@ -46,20 +45,12 @@ class GatewaySettings(GuardedSettings):
         None, description="Folder below which recorded guidance is kept; without it no job can record or replay."
     )
 
-    @field_validator("tutor_url", "student_url", "local_teacher_url")
-    @classmethod
-    def neighbours_have_addresses(cls, url: str | None) -> str | None:
-        """Refuses what no request could be sent to."""
-        if url is not None and (fault := base_url_fault(url)):
-            raise ValueError(fault)
-        return url
-
     @field_validator("api_keys")
     @classmethod
     def keys_have_addresses(cls, api_keys: dict[str, SecretStr]) -> dict[str, SecretStr]:
         """Refuses addresses that no request could have and keys that no header can hold; names no key."""
         for base_url, key in api_keys.items():
-            if fault := base_url_fault(base_url):
+            if fault := address_fault(base_url):
                 raise ValueError(f"{base_url}: {fault}")
             secret = key.get_secret_value()
             if not secret or not all("!" <= character <= "~" for character in secret):

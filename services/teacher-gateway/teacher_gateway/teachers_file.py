@@ -6,9 +6,9 @@ from typing import Annotated, Any, Self
 
 import yaml
 from contracts.budgets import Caps
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from servicekit.addresses import ServiceUrl
 
-from teacher_gateway.addresses import base_url_fault
 from teacher_gateway.money.prices import PriceSpec
 
 # What every gateway has without a file; names that a file may use in a ladder but not give away.
@@ -48,7 +48,7 @@ class ProviderSettings(Closed):
         description="`openai`, `anthropic`, `gemini`, `openai_compatible`, `student`, or the name of an installed "
         "entry point of the group socratic.teachers."
     )
-    base_url: str | None = Field(None, description="Where it is, when not at the provider's own address.")
+    base_url: ServiceUrl | None = Field(None, description="Where it is, when not at the provider's own address.")
     api_key_env: str | None = Field(
         None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Name of the environment variable that holds its key."
     )
@@ -59,14 +59,6 @@ class ProviderSettings(Closed):
     )
     budget: Caps | None = Field(None, description="What all jobs together may spend here, ever; needs Redis.")
     options: dict[str, Any] = Field(default_factory=dict, description="For an entry point: its own options.")
-
-    @field_validator("base_url")
-    @classmethod
-    def has_an_address(cls, base_url: str | None) -> str | None:
-        """Refuses what no request could be sent to."""
-        if base_url is not None and (fault := base_url_fault(base_url)):
-            raise ValueError(fault)
-        return base_url
 
     @model_validator(mode="after")
     def compatible_has_an_address(self) -> Self:

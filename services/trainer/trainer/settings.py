@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
+from servicekit.addresses import ServiceUrl
 from servicekit.settings import ServiceSettings
 
 from trainer.tensorboard_log import is_installed
@@ -17,7 +18,7 @@ class TrainerSettings(ServiceSettings):
 
     port: int = Field(8003, ge=0, le=65535, description="TCP port of health and metrics; 0 takes any free one.")
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="Redis with the jobs and episode streams.")
-    student_urls: list[str] = Field(
+    student_urls: list[ServiceUrl] = Field(
         ["http://127.0.0.1:30000"], min_length=1, description="JSON list: every student engine that samples for us."
     )
     student_api_key: SecretStr | None = Field(
@@ -26,7 +27,7 @@ class TrainerSettings(ServiceSettings):
     student_admin_key: SecretStr | None = Field(
         None, description="Key of the engines' routes that change weights or pause; default: student_api_key."
     )
-    gateway_url: str = Field(
+    gateway_url: ServiceUrl = Field(
         "http://127.0.0.1:8001", description="The teacher gateway, whose scoring door training.teacher_kl asks."
     )
     weight_route: Literal["shared_directory", "broadcast", "upload"] = Field(

@@ -199,6 +199,7 @@ def test_help_names_every_setting() -> None:
         ("WORKER_EPISODES", "many"),
         ("GATEWAY_URL", "127.0.0.1:8001"),
         ("GATEWAY_URL", "http://gateway:port"),
+        ("GATEWAY_URL", "http://ann:hunter2@gateway"),
         ("STUDENT_URLS", '["ftp://127.0.0.1:30000"]'),
     ],
 )
@@ -209,3 +210,4 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     )
     assert shown.returncode == 2
     assert f"ORCHESTRATOR_{name}" in shown.stderr
+    assert "hunter2" not in shown.stderr, "a value may hold a secret"

@@ -2,8 +2,8 @@
 
 from contracts.errors import invalid
 from contracts.guidance import GuidanceRequest
+from servicekit.addresses import address_fault
 
-from teacher_gateway.addresses import base_url_fault
 from teacher_gateway.chat import ChatClient
 from teacher_gateway.providers.base import Reply
 
@@ -19,6 +19,6 @@ class OpenAICompatible:
         base_url, model = self._base_url or request.teacher.base_url, request.teacher.model
         if base_url is None or model is None:
             raise invalid("teacher.base_url", "provider openai_compatible needs base_url and model; add both")
-        if fault := base_url_fault(base_url):
+        if fault := address_fault(base_url):
             raise invalid("teacher.base_url", fault)
         return await self._chat.complete(base_url, model, prompt, request)

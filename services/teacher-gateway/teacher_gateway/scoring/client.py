@@ -7,9 +7,10 @@ import msgspec
 from contracts.errors import Problem
 from contracts.teachers import TeacherSpec
 from pydantic import SecretStr
+from servicekit.addresses import MOST_ADDRESSES
 from servicekit.http_client import Connections, Door
 
-from teacher_gateway.addresses import MOST_ADDRESSES, canonical
+from teacher_gateway.addresses import canonical
 from teacher_gateway.failures import PassingFailure, TeacherFailure
 from teacher_gateway.keys import KeyRing
 from teacher_gateway.money.prices import is_local
