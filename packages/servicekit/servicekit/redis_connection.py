@@ -1,13 +1,22 @@
-"""A connection to Redis whose loss is told by one kind of error, under uvloop too; its writes mostly need no task."""
+"""Connections to Redis: a bounded number of them and bounded waits, and one kind of error for a lost one."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from redis.asyncio import Connection
+from redis.asyncio import BlockingConnectionPool, Connection, Redis
 from redis.exceptions import ConnectionError as ConnectionLost
+
+# A command takes microseconds; longer without an answer means that the server is gone or frozen.
+REDIS_SECONDS = 2.0
+# Of hundreds that wait for one of the connections, each for a command or two, on a busy machine.
+TURN_SECONDS = 10.0
 
 
 class UvloopConnection(Connection):
-    """uvloop says RuntimeError ("the handler is closed") where asyncio's transports say OSError."""
+    """Its writes mostly need no task, and its loss is one kind of error.
+
+    uvloop says RuntimeError ("the handler is closed") where asyncio's transports say OSError.
+    """
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         """As redis-py's own. Raises redis.ConnectionError also where the other side has reset the connection."""
@@ -29,3 +38,18 @@ class UvloopConnection(Connection):
             return False
         self._writer.writelines(command)
         return True
+
+
+def bounded_redis(redis_url: str, connections: int, **options: Any) -> Any:
+    """A client whose callers share so many connections and wait their turn; redis-py's own pool raises an error when it
+    is used up. `options`: of redis-py's connections."""
+    pool = BlockingConnectionPool.from_url(
+        redis_url,
+        connection_class=UvloopConnection,
+        max_connections=connections,
+        timeout=TURN_SECONDS,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        **options,
+    )
+    return Redis.from_pool(pool)

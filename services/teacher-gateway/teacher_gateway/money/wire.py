@@ -7,8 +7,7 @@ from redis.asyncio import Connection
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import InvalidResponse, NoScriptError, ResponseError
 from redis.exceptions import TimeoutError as TimedOut
-
-from teacher_gateway.redis_client import REDIS_SECONDS
+from servicekit.redis_connection import REDIS_SECONDS
 
 LINE_END = b"\r\n"
 
