@@ -229,7 +229,7 @@ def test_the_canary_leaves_the_core_to_the_swap(
     compute, seen = policy.prompt_logprobs, []
 
     def watched(token_ids: list[int]) -> list[float]:
-        seen.append((engine.swaps, engine.paused))
+        seen.append((list(engine.swaps), engine.paused))
         return compute(token_ids)
 
     monkeypatch.setattr(policy, "prompt_logprobs", watched)
