@@ -17,6 +17,9 @@ from student_inference.norm import Norm
 from student_inference.rope import rotation_table
 from student_inference.weights import Layer, Weights
 
+# So few tokens stand in columns, weights to their left: up to a fifth faster. With more, up to a fifth slower.
+FEW_TOKENS = 8
+
 
 @dataclass(frozen=True)
 class ForwardBatch:
@@ -68,7 +71,7 @@ class Model:
             if layer.out_bias is not None:
                 x.add_(layer.out_bias)
             normed = self.normalise(x, layer.mlp_norm)
-            x.add_(mlp(layer, normed))
+            x.addmm_(gated(layer, normed), layer.down.t())
         return self.normalise(x, self.weights.norm)
 
     def only(self, newest_B: Tensor, x: Tensor, q: Tensor, mask_BSL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -122,7 +125,8 @@ def attend(q_NHD: Tensor, k_BKLD: Tensor, v_BKLD: Tensor, mask: Tensor) -> Tenso
     return out.view(B, K, G, S, D).permute(0, 3, 1, 2, 4).reshape(N, H * D)
 
 
-def mlp(layer: Layer, x: Tensor) -> Tensor:
-    """The gated MLP [N, hidden]. Tokens stand in columns: weights from the left are up to a fifth faster with few."""
-    gate, up = (layer.gate_up @ x.t()).chunk(2)
-    return (layer.down @ silu(gate).mul_(up)).t()
+def gated(layer: Layer, x: Tensor) -> Tensor:
+    """The gated MLP before its last product, [N, inner]."""
+    few = len(x) <= FEW_TOKENS
+    gate, up = ((layer.gate_up @ x.t()).t() if few else linear(x, layer.gate_up)).chunk(2, -1)
+    return silu(gate).mul_(up)
