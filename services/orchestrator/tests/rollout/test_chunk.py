@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from contracts import keys
+from contracts.episodes import Failure
 from contracts.errors import Problem
 from contracts.jobs import JobSpec
 from contracts.manifests import CHUNK_EPISODES
@@ -149,6 +151,7 @@ async def test_episodes_in_flight_are_bounded(runner: ChunkRunner, board: Board,
     await until(lambda: len(engine.seen) == 8)
     await asyncio.sleep(0.1)
     assert (len(engine.seen), board.lease() is not None) == (8, True)
+    assert 0 < board.lease_milliseconds() <= 6000, "the lease ends by itself from its first moment on"
     engine.talking.set()
     await running
     assert len(board.episodes()) == 20
@@ -203,6 +206,15 @@ async def test_a_failed_episode_is_recorded_and_told(
     labels = {"purpose": "train", "outcome": "failed"}
     assert registry.get_sample_value("socratic_episodes_total", labels) == 1
     assert registry.get_sample_value("socratic_episodes_in_flight") == 0
+
+
+async def test_a_failure_that_two_workers_append_is_told_once(redis_url: str, board: Board) -> None:
+    connection = connect(redis_url)
+    store = RolloutStore(connection)
+    failed = msgspec.structs.replace(unplayed(0), failure=Failure(code="deadline", detail="late"))
+    assert [await store.append(failed) for _ in range(2)] == [True, False]
+    assert [event.code for event in board.failures()] == ["deadline"]
+    await connection.aclose()
 
 
 async def test_a_defect_fails_its_own_episode_only(runner: ChunkRunner, board: Board, spec: JobSpec) -> None:
