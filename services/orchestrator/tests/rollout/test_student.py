@@ -125,7 +125,8 @@ async def test_retries_end_before_the_deadline(
     if version is None:
         await engine.stop()
     with pytest.raises(Unavailable) as caught:
-        await ask(connections, engine.url, seconds=0.4, oldest=1)
+        async with asyncio.timeout(20):
+            await ask(connections, engine.url, seconds=0.4, oldest=1)
     assert caught.value.code in code.split("|")
 
 
