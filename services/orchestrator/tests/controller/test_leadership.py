@@ -60,11 +60,14 @@ async def test_a_leader_that_was_frozen_cannot_write(client, store, job_spec):
 async def test_the_lease_expires_and_is_renewed_by_its_owner(client, store):
     lease = Lease(client)
     token = await lease.hold()
+    assert 0 < store.pttl(keys.lease("controller")) <= LEASE_SECONDS * 1000, "from its first moment on"
     assert await lease.hold() == token
     assert 0 < store.pttl(keys.lease("controller")) <= LEASE_SECONDS * 1000
     store.pexpire(keys.lease("controller"), 500)
     await lease.hold()
     assert store.pttl(keys.lease("controller")) > 500
+    await Lease(client).release()
+    assert await Lease(client).hold() is None, "given back by its holder alone"
     await lease.release()
     assert await Lease(client).hold() == token + 1
 
