@@ -5,13 +5,19 @@ import subprocess
 import sys
 
 import pytest
+from fastapi import FastAPI
+from orchestrator.app import build_app
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.worker.settings import WorkerSettings
 from pydantic_settings import BaseSettings
+from servicekit.guard import OPEN_PATHS
 from servicekit.settings import is_loopback
+from starlette.testclient import TestClient
 from student_inference.settings import InferenceSettings
+from teacher_gateway.app import create_app as create_gateway
 from teacher_gateway.settings import GatewaySettings
 from trainer.settings import TrainerSettings
+from tutor.app import create_app as create_tutor
 from tutor.settings import TutorSettings
 
 ALL = [OrchestratorSettings, WorkerSettings, InferenceSettings, GatewaySettings, TrainerSettings, TutorSettings]
@@ -39,3 +45,23 @@ def test_services_with_routes_do_not_start_elsewhere_without_a_key(module: str, 
     )
     assert done.returncode == 2, done.stderr
     assert f"{prefix}_HOST: 0.0.0.0 is not loopback" in done.stderr
+
+
+KEY = "a-key-of-all-services"
+GUARDED = {
+    "orchestrator": lambda: build_app(OrchestratorSettings(service_key=KEY)),
+    "teacher_gateway": lambda: create_gateway(GatewaySettings(service_key=KEY)),
+    "tutor": lambda: create_tutor(TutorSettings(service_key=KEY)),
+}
+
+
+@pytest.mark.parametrize("service", GUARDED)
+def test_where_there_are_keys_every_operation_asks_for_one(service: str) -> None:
+    """Refused before anything is looked at, so that nothing has to run behind the app."""
+    app: FastAPI = GUARDED[service]()
+    client = TestClient(app)
+    paths: dict[str, dict[str, object]] = app.openapi()["paths"]
+    asked = [(method, path) for path, methods in paths.items() for method in methods if path not in OPEN_PATHS]
+    assert asked
+    for method, path in asked:
+        assert client.request(method, path).status_code == 401, (method, path)
