@@ -5,14 +5,15 @@ import subprocess
 import sys
 
 import pytest
-from fastapi import FastAPI
+from httpx2 import ASGITransport, AsyncClient
 from orchestrator.app import build_app
 from orchestrator.settings import OrchestratorSettings
 from orchestrator.worker.settings import WorkerSettings
 from pydantic_settings import BaseSettings
 from servicekit.guard import OPEN_PATHS
+from servicekit.openapi import Service
 from servicekit.settings import is_loopback
-from starlette.testclient import TestClient
+from servicekit.shortcut import Shortcut
 from student_inference.settings import InferenceSettings
 from teacher_gateway.app import create_app as create_gateway
 from teacher_gateway.settings import GatewaySettings
@@ -56,12 +57,14 @@ GUARDED = {
 
 
 @pytest.mark.parametrize("service", GUARDED)
-def test_where_there_are_keys_every_operation_asks_for_one(service: str) -> None:
-    """Refused before anything is looked at, so that nothing has to run behind the app."""
-    app: FastAPI = GUARDED[service]()
-    client = TestClient(app)
+async def test_where_there_are_keys_every_operation_asks_for_one(service: str) -> None:
+    """By each way into the service. Refused before anything is looked at, so that nothing has to run behind the app."""
+    app: Service = GUARDED[service]()
+    app.middleware_stack = app.build_middleware_stack()  # as its lifespan does
     paths: dict[str, dict[str, object]] = app.openapi()["paths"]
     asked = [(method, path) for path, methods in paths.items() for method in methods if path not in OPEN_PATHS]
     assert asked
-    for method, path in asked:
-        assert client.request(method, path).status_code == 401, (method, path)
+    for way in (app, Shortcut(app, app)):
+        async with AsyncClient(transport=ASGITransport(way), base_url="http://here") as client:
+            for method, path in asked:
+                assert (await client.request(method, path)).status_code == 401, (method, path)
