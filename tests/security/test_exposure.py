@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from contracts.guidance import GuidanceRequest, Turn
+from contracts.teachers import TeacherSpec
 from httpx2 import ASGITransport, AsyncClient
 from orchestrator.app import build_app
 from orchestrator.settings import OrchestratorSettings
@@ -49,6 +51,16 @@ def test_services_with_routes_do_not_start_elsewhere_without_a_key(module: str, 
 
 
 KEY = "a-key-of-all-services"
+# A body that the one route which is not FastAPI's to serve would take.
+GUIDANCE = GuidanceRequest(
+    job_id="job-1",
+    episode_id="job-1/train/1/q/0",
+    attempt=1,
+    teacher=TeacherSpec(),
+    question="choose",
+    dialogue=[Turn(role="user", content="choose")],
+    latest_answer="A",
+).model_dump_json()
 GUARDED = {
     "orchestrator": lambda: build_app(OrchestratorSettings(service_key=KEY)),
     "teacher_gateway": lambda: create_gateway(GatewaySettings(service_key=KEY)),
@@ -67,4 +79,7 @@ async def test_where_there_are_keys_every_operation_asks_for_one(service: str) -
     for way in (app, Shortcut(app, app)):
         async with AsyncClient(transport=ASGITransport(way), base_url="http://here") as client:
             for method, path in asked:
-                assert (await client.request(method, path)).status_code == 401, (method, path)
+                answer = await client.request(
+                    method, path, content=GUIDANCE, headers={"Content-Type": "application/json"}
+                )
+                assert answer.status_code == 401, (method, path)
