@@ -115,17 +115,23 @@ def signal_to(system: System, name: str, number: signal.Signals) -> int:
 def link(target: Target, name: str, mode: Mode) -> Iterator[None]:
     """The network between two processes, until something was on its way there.
 
-    What only a user's question sends over it, a user asks meanwhile.
+    What only a user's question sends over it, a user asks meanwhile, and asks again when told to come back (503).
     """
     proxy = target.system.links[name]
     struck = proxy.struck[mode]
+
+    def has_struck() -> bool:
+        if name in ASKED_LINKS and proxy.struck[mode] == struck:
+            target.ask()
+        return proxy.struck[mode] > struck
+
     proxy.set_mode(mode)
     try:
         ends = time.monotonic() + HELD_SECONDS[mode]
         if name in ASKED_LINKS:
             target.ask()
         time.sleep(max(0.0, ends - time.monotonic()))
-        until(lambda: proxy.struck[mode] > struck, STRUCK_SECONDS)
+        until(has_struck, STRUCK_SECONDS)
         yield
     finally:
         proxy.set_mode("pass")
