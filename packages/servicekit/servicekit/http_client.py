@@ -84,9 +84,13 @@ class Door:
         time = self.connections.loop.time
         deadline = None if seconds is None else time() + seconds
         connection = self._free_connection() or await self._connect(seconds)
-        left = None if deadline is None else deadline - time()
+        asked_at = time()
+        left = None if deadline is None else deadline - asked_at
         try:
             return await connection.exchange(self.head + b"%d\r\n\r\n" % len(body) + body, left)
+        except (TimeoutError, asyncio.CancelledError):
+            self._leave_silent(asked_at)
+            raise
         finally:
             self._keep_or_close(connection)
 
@@ -103,6 +107,14 @@ class Door:
         if connection.free:
             self.kept.append(connection)
         else:
+            self.connections.close(connection)
+
+    def _leave_silent(self, since: float) -> None:
+        """Who waited in vain must not wait again on the next connection: a network that loses one loses its neighbours,
+        and does not say so. Those that were used since then are not lost."""
+        silent = [connection for connection in self.kept if connection.used_at < since]
+        self.kept = [connection for connection in self.kept if connection.used_at >= since]
+        for connection in silent:
             self.connections.close(connection)
 
     async def _connect(self, seconds: float | None) -> Connection:

@@ -190,6 +190,38 @@ async def test_a_late_reply_reaches_nobody(connections: Connections, cancelled: 
         assert (server.connections, server.closed) == (2, 1)
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_who_waited_in_vain_leaves_the_connections_that_were_silent_meanwhile(
+    connections: Connections, cancelled: bool
+) -> None:
+    """Three are kept when the network loses two of them, and the third is used while one request waits."""
+    lost: set[Any] = set()
+    met = asyncio.Barrier(3)
+
+    async def speak(request: bytes, writer: asyncio.StreamWriter) -> None:
+        if request.endswith(b"together"):
+            await met.wait()
+        if writer.get_extra_info("peername") not in lost:
+            await echo(request, writer)
+
+    async with serving(speak) as (server, url):
+        door = Door(connections, url, None)
+        await asyncio.gather(*(door.post(b"together", 10.0) for _ in range(3)))
+        alive = door.kept.pop()
+        lost.update(connection.transport.get_extra_info("sockname") for connection in door.kept)
+        waiting = asyncio.create_task(door.post(b"in vain", 10.0 if cancelled else 0.2))
+        await asyncio.sleep(0)
+        door.kept.append(alive)
+        assert (await door.post(b"meanwhile", 10.0)).body == b"meanwhile"
+        if cancelled:
+            waiting.cancel()
+        (outcome,) = await asyncio.gather(waiting, return_exceptions=True)
+        assert isinstance(outcome, asyncio.CancelledError if cancelled else TimeoutError)
+        assert door.kept == [alive]
+        assert (await door.post(b"after", 10.0)).body == b"after"
+        assert server.connections == 3
+
+
 async def test_a_reply_that_nobody_asked_for_reaches_nobody(connections: Connections) -> None:
     once = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"
     async with serving(says(once + b"one" + once + b"two")) as (server, url):
