@@ -2,11 +2,14 @@
 
 python benchmarks/rollout_stub.py PORT GENERATE_SECONDS GUIDANCE_SECONDS MOST_AT_ONCE TOKEN_ID...
 
-MOST_AT_ONCE: answers that the engine makes at once, others wait in it.
+MOST_AT_ONCE: answers that the engine makes at once, others wait in it. Guidance comes in ever other words, as a model's
+does, so that nobody has made its tokens before.
 """
 
 import asyncio
+import itertools
 import json
+import random
 import sys
 from contextlib import nullcontext
 
@@ -14,8 +17,10 @@ from aiohttp import web
 
 LOGPROB = -0.25
 FIRST_VERSION = "job-1:0"
+WORDS = "you took the lowest gap but conductor means the highest density .".split()
+# More than a worker remembers the tokens of.
+GUIDANCES = 20_000
 GUIDANCE = {
-    "text": "you took the lowest gap but conductor means the highest density .",
     "provider": "tutor",
     "model": "rules",
     "prompt_version": "p1",
@@ -39,24 +44,33 @@ def generated(token_ids: list[int], version: str) -> bytes:
     return json.dumps({"text": "", "output_ids": token_ids, "meta_info": meta}).encode()
 
 
+def guidances() -> list[bytes]:
+    """The gateway's answers, each in another order of the words."""
+    orders = (random.sample(WORDS, len(WORDS)) for _ in range(GUIDANCES))
+    return [json.dumps({"text": " ".join(words), **GUIDANCE}).encode() for words in orders]
+
+
 class Stub:
-    """`ready` holds the bodies by path."""
+    """`ready` gives the bodies by path, one after the other."""
 
     def __init__(self, token_ids: list[int], seconds: dict[str, float], most_at_once: int) -> None:
         self.token_ids = token_ids
         self.seconds = seconds
         self.places = {"/generate": asyncio.Semaphore(most_at_once), "/v1/guidance": nullcontext()}
-        self.ready = {"/generate": generated(token_ids, FIRST_VERSION), "/v1/guidance": json.dumps(GUIDANCE).encode()}
+        self.ready = {
+            "/generate": itertools.repeat(generated(token_ids, FIRST_VERSION)),
+            "/v1/guidance": itertools.cycle(guidances()),
+        }
 
     async def answer(self, request: web.Request) -> web.Response:
         await request.read()
         if self.seconds[request.path]:
             async with self.places[request.path]:
                 await asyncio.sleep(self.seconds[request.path])
-        return web.Response(body=self.ready[request.path], content_type="application/json")
+        return web.Response(body=next(self.ready[request.path]), content_type="application/json")
 
     async def swap(self, request: web.Request) -> web.Response:
-        self.ready["/generate"] = generated(self.token_ids, await request.text())
+        self.ready["/generate"] = itertools.repeat(generated(self.token_ids, await request.text()))
         return web.Response()
 
 
