@@ -17,7 +17,7 @@ from aiohttp import web
 
 LOGPROB = -0.25
 FIRST_VERSION = "job-1:0"
-WORDS = "you took the lowest gap but conductor means the highest density .".split()
+WORDS = ["you", "took", "the", "lowest", "gap", "but", "conductor", "means", "the", "highest", "density", "."]
 # More than a worker remembers the tokens of.
 GUIDANCES = 20_000
 GUIDANCE = {
