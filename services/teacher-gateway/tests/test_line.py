@@ -1,7 +1,8 @@
 """The ledger's own connection to Redis, while Redis is killed, stopped and started, and the network breaks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from .broken import OwnRedis, Relay
 LONG_SECONDS = 30.0  # for what takes 2 s at most, on a machine under load
 SCOPE = Scope("job:tried")
 ECHO = "return ARGV[2]"
+PICKY = "if ARGV[1] == 'bad' then error('no') end return ARGV[1]"
 
 
 def booking(name: str) -> Booking:
@@ -44,6 +46,16 @@ def own_redis(tmp_path: Path) -> Iterator[OwnRedis]:
     yield redis
     redis.go_on()
     redis.kill()
+
+
+@asynccontextmanager
+async def line_to(redis_url: str, script: str, *arguments: str) -> AsyncIterator[tuple[Relay, Line]]:
+    """A line for this script, through a relay."""
+    async with Relay(redis_url) as relay, open_redis(relay.url) as redis:
+        assert redis is not None
+        line = Line(redis, script, *arguments)
+        yield relay, line
+        await line.close()
 
 
 async def held(redis_url: str) -> int:
@@ -139,23 +151,18 @@ def test_a_half_open_connection_is_given_up_and_left(run: Callable[..., None], r
 
 def test_a_reply_in_pieces_is_one(run: Callable[..., None], redis_url: str) -> None:
     async def scenario() -> None:
-        async with Relay(redis_url) as relay, open_redis(relay.url) as redis:
-            assert redis is not None
-            line = Line(redis, ECHO, "any", "first")
+        async with line_to(redis_url, ECHO, "any", "first") as (relay, line):
             assert await line.run(b"one") == b"one"
             relay.mode = "drip"
             for said in (b"", b"\r\n", b"$3\r\n", b"-ERR\r\n" * 10):
                 assert await line.run(said) == said
-            await line.close()
 
     run(scenario())
 
 
 def test_a_command_that_was_cut_off_leaves_no_reply_to_the_next(run: Callable[..., None], redis_url: str) -> None:
     async def scenario() -> None:
-        async with Relay(redis_url) as relay, open_redis(relay.url) as redis:
-            assert redis is not None
-            line = Line(redis, ECHO, "any", "first")
+        async with line_to(redis_url, ECHO, "any", "first") as (relay, line):
             assert await line.run(b"one") == b"one"
             relay.mode = "drip"
             cut_off = asyncio.create_task(line.run(b"two" * 100))
@@ -163,22 +170,18 @@ def test_a_command_that_was_cut_off_leaves_no_reply_to_the_next(run: Callable[..
             cut_off.cancel()
             await asyncio.wait([cut_off])
             assert await line.run(b"three") == b"three"
-            await line.close()
 
     run(scenario())
 
 
 def test_an_error_of_the_script_is_told_and_ends_nothing(run: Callable[..., None], redis_url: str) -> None:
     async def scenario() -> None:
-        async with Relay(redis_url) as relay, open_redis(relay.url) as redis:
-            assert redis is not None
-            line = Line(redis, "if ARGV[1] == 'bad' then error('no') end return ARGV[1]", "any")
+        async with line_to(redis_url, PICKY, "any") as (relay, line):
             for _ in range(2):
                 with pytest.raises(ResponseError, match="no"):
                     await line.run(b"bad")
                 assert await line.run(b"good") == b"good"
             assert relay.connections == 1
-            await line.close()
 
     run(scenario())
 
