@@ -12,7 +12,6 @@ from typing import Any, Self
 import structlog
 
 add_stack = structlog.processors.StackInfoRenderer()
-LEVELS = {"warn": "warning", "exception": "error"}  # of methods that are called otherwise
 # One variable, where structlog's own has one a field: a request binds and unbinds half a dozen.
 _fields: ContextVar[Mapping[str, Any]] = ContextVar("fields", default=MappingProxyType({}))
 
@@ -53,7 +52,7 @@ class JsonLine:
             event = structlog.processors.format_exc_info(logger, method, add_stack(logger, method, event))
         # The service is no context variable: those are lost in the threads that a service starts itself.
         fields = {"service": self._service, **_fields.get(), **event}
-        fields["level"] = LEVELS.get(method, method)
+        fields["level"] = method
         fields["timestamp"] = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         return self._encode(fields)
 
