@@ -15,6 +15,11 @@ def share(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:.2f}"
 
 
+def steps(progress: Progress) -> str:
+    """Of how many; another version may have stored what this one cannot read."""
+    return UNKNOWN if progress.steps is None else str(progress.steps)
+
+
 def rate(value: float | None) -> str:
     """Per second: whole numbers from ten on."""
     if value is None:
@@ -43,7 +48,7 @@ def progress_line(job: Job) -> str:
     """For logs and pipes."""
     progress = job.progress
     parts = [
-        f"step {progress.step}/{progress.steps}",
+        f"step {progress.step}/{steps(progress)}",
         f"unassisted {share(progress.unassisted_accuracy)}",
         f"guided {share(progress.guided_accuracy)}",
         f"mu {share(progress.decay_factor)}",
@@ -63,7 +68,7 @@ def progress_panel(job: Job, elapsed: float) -> Panel:
     for row in (
         (
             "step",
-            f"{progress.step} of {progress.steps}",
+            f"{progress.step} of {steps(progress)}",
             "time",
             f"{duration(elapsed)}, left {duration(progress.seconds_left)}",
         ),
@@ -76,6 +81,6 @@ def progress_panel(job: Job, elapsed: float) -> Panel:
     notes += [f"{progress.cold_batches} cold batches"] * bool(progress.cold_batches)
     notes += [f"{progress.failed_episodes} failed episodes"] * bool(progress.failed_episodes)
     bar = Table.grid(expand=True)
-    bar.add_row(ProgressBar(total=max(progress.steps, 1), completed=progress.step))
+    bar.add_row(ProgressBar(total=max(progress.steps or 0, 1), completed=progress.step))
     body = Group(bar, grid, Text(", ".join(notes), "italic"))
     return Panel(body, title=f"{job.name} ({job.id})", subtitle=job.status, width=88)

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, Tag
 
 from contracts.jobs import JobSpec
 from contracts.spec import Spec
+from contracts.stored_specs import UnreadableSpec
 
 
 class CloneSpec(Spec):
@@ -19,10 +20,21 @@ class CloneSpec(Spec):
         'default. Example: {"name": "longer", "training": {"steps": 200}}.',
     )
 
-    def spec_from(self, source: JobSpec) -> JobSpec:
-        """The specification of the clone. Raises pydantic.ValidationError when the overrides do not fit."""
-        merged = merge_patch(source.model_dump(mode="json", exclude_unset=True), self.overrides)
+    def spec_from(self, source: JobSpec | UnreadableSpec) -> JobSpec:
+        """The specification of the clone. Raises pydantic.ValidationError when the overrides do not fit or do not mend
+        what this version cannot read, and a Problem for a source that is no JSON object."""
+        merged = merge_patch(settings_of(source), self.overrides)
         return JobSpec.model_validate_json(json.dumps(merged), strict=True)
+
+
+def settings_of(source: JobSpec | UnreadableSpec) -> dict[str, Any]:
+    """As JSON. Raises a 409 Problem."""
+    if isinstance(source, JobSpec):
+        return source.model_dump(mode="json", exclude_unset=True)
+    content = source.content()
+    if content is None:
+        raise source.as_problem()
+    return content
 
 
 def kind_of_request(body: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from contracts.jobs import JobSpec
 
-Rule = Literal["last", "best", "every", "awaiting_evaluation"]
+Rule = Literal["last", "best", "every", "awaiting_evaluation", "unreadable_spec"]
 
 
 def kept_by(spec: JobSpec, steps: Iterable[int], accuracies: Mapping[int, float]) -> dict[int, list[Rule]]:

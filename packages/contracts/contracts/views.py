@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from contracts.jobs import JobSpec
 from contracts.retention import Rule
 from contracts.statuses import JobStatus
+from contracts.stored_specs import UnreadableSpec
 
 
 class View(BaseModel):
@@ -19,7 +20,7 @@ class Progress(View):
     """Where a job stands, for a status line. Accuracies are None until measured."""
 
     step: int = Field(0, description="Training steps done.")
-    steps: int
+    steps: int | None = Field(description="None where the spec cannot be read.")
     policy_version: int | None = Field(None, description="Version that the engine is proved to serve.")
     unassisted_accuracy: float | None = Field(None, description="Of the last training batch.")
     guided_accuracy: float | None = None
@@ -62,7 +63,10 @@ class Job(View):
     )
     error: dict[str, Any] | None = None
     progress: Progress
-    spec: JobSpec
+    spec: JobSpec | None = Field(description="None where this version cannot read what another one stored.")
+    unreadable_spec: UnreadableSpec | None = Field(
+        None, description="Then: why. What the job made can be read; it is not resumed, and fails when its turn comes."
+    )
 
 
 class Checkpoint(View):
@@ -80,7 +84,10 @@ class Checkpoint(View):
     bytes: int = Field(description="Size of all its files.")
     created_at: float
     deleting: bool = Field(False, description="A user wants it deleted: the trainer does so within seconds of running.")
-    kept_by: list[Rule] = Field(description="The rules of `training` that keep it; none: it goes at the next one.")
+    kept_by: list[Rule] = Field(
+        description="The rules of `training` that keep it; none: it goes at the next one. "
+        "`unreadable_spec`: this version cannot read the rules, and nothing goes."
+    )
     unassisted_accuracy: float | None = Field(description="On held-out questions; None where it was not evaluated.")
     student_model: str | None = Field(
         description="What a new job gives as `student.model` to start from it; None when its policy directory is gone."

@@ -1,6 +1,6 @@
 """Reads the checkpoints that the trainer keeps of a job: what they hold, whether they are whole, why they are kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -8,6 +8,7 @@ from typing import Literal
 from contracts.jobs import JobSpec
 from contracts.policies import checkpoint_directory, checkpoint_steps, policy_directory
 from contracts.retention import Rule, kept_by
+from contracts.stored_specs import UnreadableSpec
 from contracts.views import Checkpoint
 from servicekit.checksums import damage_in, listed_in
 
@@ -25,9 +26,11 @@ class CheckpointShelf:
     data_root: Path
     looked_at: dict[Path, tuple[Signature, str | None]] = field(default_factory=dict)
 
-    def of_job(self, job_id: str, spec: JobSpec, accuracies: Mapping[int, float], verify: bool) -> list[Checkpoint]:
+    def of_job(
+        self, job_id: str, spec: JobSpec | UnreadableSpec, accuracies: Mapping[int, float], verify: bool
+    ) -> list[Checkpoint]:
         """Oldest first. Reads files: call it in a thread."""
-        rules = kept_by(spec, checkpoint_steps(self.data_root, job_id), accuracies)
+        rules = rules_of(spec, checkpoint_steps(self.data_root, job_id), accuracies)
         found = [self.look(job_id, step, kept, accuracies.get(step), verify) for step, kept in rules.items()]
         return [item for item in found if item is not None]
 
@@ -64,6 +67,15 @@ class CheckpointShelf:
                 return "unverified", None
             known = self.looked_at[directory] = (signature, damage_in(directory))
         return ("whole" if known[1] is None else "damaged"), known[1]
+
+
+def rules_of(
+    spec: JobSpec | UnreadableSpec, steps: Iterable[int], accuracies: Mapping[int, float]
+) -> dict[int, list[Rule]]:
+    """No trainer works by a spec that cannot be read, so that none of the job's checkpoints goes by itself."""
+    if isinstance(spec, UnreadableSpec):
+        return {step: ["unreadable_spec"] for step in steps}
+    return kept_by(spec, steps, accuracies)
 
 
 def signature_of(directory: Path) -> Signature:

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 
 import structlog
+from contracts.errors import Problem
 from contracts.statuses import JobStatus
 from redis.exceptions import RedisError
 
@@ -74,11 +75,19 @@ class Controller:
         live = await self.cancel(ledger, await self.watch.live_jobs())
         active = await self.seat(ledger, live)
         row = await self.store.job(active) if active else None
-        if row is not None and row.status == JobStatus.RUNNING:
-            await self.driver.drive(ledger, row)
-        elif row is not None and row.status == JobStatus.PAUSING:
-            await self.driver.settle(ledger, row)
+        if row is not None:
+            await self.look_after(ledger, row)
         await self.observe(row)
+
+    async def look_after(self, ledger: Ledger, row: JobRow) -> None:
+        """Bring the job that holds the engine one look further, or end it by the name of what makes that impossible."""
+        try:
+            if row.status == JobStatus.RUNNING:
+                await self.driver.drive(ledger, row)
+            elif row.status == JobStatus.PAUSING:
+                await self.driver.settle(ledger, row)
+        except Problem as problem:
+            await ledger.end(row.id, JobStatus.FAILED, problem.code, problem.detail)
 
     async def cancel(self, ledger: Ledger, live: list[LiveJob]) -> list[LiveJob]:
         """End what was asked to end; returns the others. Workers and trainer stop by themselves when they see it."""

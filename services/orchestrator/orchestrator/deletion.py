@@ -43,8 +43,8 @@ def readers_of(policy: Path, live: Iterable[JobRow], model_roots: Sequence[Path]
 
 
 def student_of(row: JobRow, model_roots: Sequence[Path]) -> Path | None:
-    """None when its directory is gone."""
+    """None when its directory is gone, or nobody can read which it is."""
     try:
-        return find_student(row.spec.student.model, model_roots)
+        return find_student(row.student_model, model_roots) if row.student_model else None
     except Problem:
         return None

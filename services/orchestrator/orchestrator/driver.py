@@ -63,16 +63,12 @@ class Driver:
         self.curriculum = Curriculum(watch.batches)
 
     async def drive(self, ledger: Ledger, row: JobRow) -> None:
-        """Bring a running job one look further."""
+        """Bring a running job one look further. Raises the Problem for which it cannot go on."""
         state = await self.watch.state(row)
-        try:
-            if await self.open_what_is_due(ledger, row, state):
-                state = await self.watch.state(row)
-            if state.evaluation is not None and state.evaluation.complete:
-                await self.record_evaluation(ledger, row, state.evaluation)
-                return
-        except Problem as problem:
-            await ledger.end(row.id, JobStatus.FAILED, problem.code, problem.detail)
+        if await self.open_what_is_due(ledger, row, state):
+            state = await self.watch.state(row)
+        if state.evaluation is not None and state.evaluation.complete:
+            await self.record_evaluation(ledger, row, state.evaluation)
             return
         if is_finished(state):
             await ledger.end(row.id, JobStatus.SUCCEEDED)
@@ -126,7 +122,10 @@ class Driver:
                 await ledger.tell_redispatch(job_id, batch.purpose, batch.step, due.chunk, due.missing)
 
     async def settle(self, ledger: Ledger, row: JobRow) -> None:
-        """Let a pausing job come to rest: it is paused when neither workers nor trainer are at it any more."""
+        """Let a pausing job come to rest: it is paused when neither workers nor trainer are at it any more.
+
+        Raises a Problem when its spec cannot be read.
+        """
         at_work = await self.watch.at_work(row)
         waited = self.patience.waited((row.id, row.seat, "pausing"), time.monotonic())
         if at_work is not None and waited < PAUSE_SECONDS:

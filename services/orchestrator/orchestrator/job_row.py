@@ -5,20 +5,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.jobs import JobSpec
+from contracts.jobs import JobSpec, TaskSpec
 from contracts.statuses import JobStatus
+from contracts.stored_specs import UnreadableSpec, read_spec
 
 
 @dataclass(frozen=True)
 class JobRow:
     """The fields of the job hash; times are Unix seconds.
 
+    stored: the specification, or why this version cannot read it; `spec` is for those who need the settings.
     policy_version: None until the engine was proved once. seat: how often the job took the engine; served_seat: in
     which of them the trainer last proved that the engine serves policy_version.
     """
 
     id: str
-    spec: JobSpec
+    stored: JobSpec | UnreadableSpec
     status: JobStatus
     created_at: float
     updated_at: float
@@ -30,6 +32,30 @@ class JobRow:
     pause_detail: str = ""
     seat: int = 0
     served_seat: int = 0
+
+    @property
+    def spec(self) -> JobSpec:
+        """The settings. Raises a 409 Problem that names the field which this version does not accept."""
+        if isinstance(self.stored, UnreadableSpec):
+            raise self.stored.as_problem()
+        return self.stored
+
+    @property
+    def name(self) -> str:
+        """Its id where the spec names none that can be read."""
+        return self.stored.name if isinstance(self.stored, JobSpec) else self.stored.text_at("name") or self.id
+
+    @property
+    def student_model(self) -> str | None:
+        """As the job names it; None where that cannot be read."""
+        if isinstance(self.stored, JobSpec):
+            return self.stored.student.model
+        return self.stored.text_at("student", "model")
+
+    @property
+    def task(self) -> TaskSpec | None:
+        """What is asked; None where that cannot be read."""
+        return self.stored.task if isinstance(self.stored, JobSpec) else self.stored.task()
 
     @property
     def served_version(self) -> int | None:
@@ -49,12 +75,12 @@ def new_fields(spec: JobSpec, now: float) -> dict[str, str]:
 
 
 def parse_row(job_id: str, fields: Mapping[bytes, bytes]) -> JobRow:
-    """Raises pydantic.ValidationError for a spec of another version."""
-    text = {key.decode(): value.decode() for key, value in fields.items()}
+    """A spec that this version cannot read is a row too."""
+    text = {key.decode(): value.decode() for key, value in fields.items() if key != b"spec"}
     started, version, error = text.get("started_at"), text.get("policy_version"), text.get("error")
     return JobRow(
         id=job_id,
-        spec=JobSpec.model_validate_json(text["spec"]),
+        stored=read_spec(fields.get(b"spec", b"")),
         status=JobStatus(text["status"]),
         created_at=float(text["created_at"]),
         updated_at=float(text["updated_at"]),

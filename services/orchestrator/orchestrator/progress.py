@@ -6,6 +6,7 @@ from statistics import median
 from contracts.jobs import JobSpec
 from contracts.records import EvaluationRecord, StepRecord
 from contracts.statuses import TERMINAL, JobStatus
+from contracts.stored_specs import UnreadableSpec
 from contracts.views import Job, Progress
 
 from orchestrator.job_row import JobRow
@@ -27,7 +28,7 @@ def job_view(
     is_timed = row.status == JobStatus.RUNNING and progress.seconds_left is not None
     return Job(
         id=row.id,
-        name=row.spec.name,
+        name=row.name,
         status=row.status,
         wait_reason=None if has_ended else row.wait_reason,
         pause_reason=row.pause_reason if row.status in (JobStatus.PAUSING, JobStatus.PAUSED) else None,
@@ -38,20 +39,22 @@ def job_view(
         estimated_finish=now + (progress.seconds_left or 0.0) if is_timed else None,
         error=row.error,
         progress=progress,
-        spec=row.spec,
+        spec=None if isinstance(row.stored, UnreadableSpec) else row.stored,
+        unreadable_spec=row.stored if isinstance(row.stored, UnreadableSpec) else None,
     )
 
 
 def progress_of(row: JobRow, steps: Sequence[StepRecord], evaluations: Sequence[EvaluationRecord]) -> Progress:
     """Where the job stands; `steps` and `evaluations` in order."""
+    spec = None if isinstance(row.stored, UnreadableSpec) else row.stored
     progress = Progress(
         step=row.policy_version or 0,
-        steps=row.spec.training.steps,
+        steps=spec.training.steps if spec else None,
         policy_version=row.policy_version,
         cold_batches=sum(record.cold for record in steps),
         failed_episodes=sum(record.failed_episodes for record in steps)
         + sum(record.failed_episodes for record in evaluations),
-        seconds_left=None if row.status in TERMINAL else seconds_left(row.spec, steps, evaluations),
+        seconds_left=seconds_left(spec, steps, evaluations) if spec and row.status not in TERMINAL else None,
     )
     if steps:
         last = steps[-1]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from contracts import keys
 from contracts.budgets import Caps
+from contracts.jobs import JobSpec
 
 from orchestrator.job_row import JobRow
 from orchestrator.redis_client import RedisBytes
@@ -43,7 +44,7 @@ async def backlog(redis: RedisBytes, job_id: str) -> int:
 
 async def budget_used(redis: RedisBytes, row: JobRow) -> float | None:
     """The largest share of the job's caps that its teacher calls hold."""
-    caps: Caps | None = row.spec.teacher.budget
+    caps: Caps | None = row.stored.teacher.budget if isinstance(row.stored, JobSpec) else None
     if caps is None:
         return None
     spending = await redis.hgetall(keys.spending(f"job:{row.id}"))

@@ -74,11 +74,11 @@ class Watch:
 
     async def open_batches(self, row: JobRow) -> list[OpenBatch]:
         """Every batch of a job that a worker may be at, whether or not the engine serves it."""
-        version = row.policy_version
+        version, steps = row.policy_version, window(row.spec, row.policy_version)
         if version is None:
             return []
         found = [await self.open_batch(row.id, "eval", version)]
-        found += [await self.open_batch(row.id, "train", step) for step in window(row.spec, version)]
+        found += [await self.open_batch(row.id, "train", step) for step in steps]
         return [batch for batch in found if batch is not None]
 
     async def at_work(self, row: JobRow) -> str | None:

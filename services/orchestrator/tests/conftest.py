@@ -162,6 +162,29 @@ def eventually(condition: Callable[[], Any]) -> Any:
     return value
 
 
+def spoiled(stored: str, kind: str) -> str:
+    """The spec as a version could have accepted it that has other bounds, more fields or fewer of them."""
+    content = json.loads(stored)
+    if kind == "bound":
+        content["rollout"]["prompts_per_step"] = 65537
+    elif kind == "unknown":
+        content["rollout"]["warmth"] = 1
+    elif kind == "missing":
+        del content["training"]["steps"]
+    return json.dumps(content)[:-9] if kind == "broken" else json.dumps(content)
+
+
+@pytest.fixture
+def spoil(store: redis.Redis) -> Callable[..., None]:
+    """spoil(job_id) or spoil(job_id, "unknown" | "missing" | "broken"): this version cannot read its spec any more."""
+
+    def change(job_id: str, kind: str = "bound") -> None:
+        stored = store.hget(keys.job(job_id), "spec").decode()
+        store.hset(keys.job(job_id), "spec", spoiled(stored, kind))
+
+    return change
+
+
 @pytest.fixture(name="eventually")
 def eventually_fixture() -> Callable[[Callable[[], Any]], Any]:
     """Waits until a condition holds."""

@@ -112,7 +112,7 @@ class Trainer:
             self.fail(job_id, broken.failure)
             raise
         except (ValidationError, msgspec.MsgspecError) as error:
-            detail = f"the job's spec or a manifest is not of this version; run one release everywhere: {error}"
+            detail = f"a manifest or a replica's standing is not of this version; run one release everywhere: {error}"
             self.fail(job_id, JobFailure("contract_mismatch", detail))
         except OSError as error:
             self.give_up_writing(job_id, error)

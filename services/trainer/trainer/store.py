@@ -16,10 +16,12 @@ from contracts.manifests import Manifest, decode_manifest
 from contracts.records import EvaluationRecord, StepRecord
 from contracts.rotation import Standing
 from contracts.statuses import JobStatus
+from contracts.stored_specs import SPEC_UNREADABLE, UnreadableSpec, read_spec
 from contracts.transitions import PauseReason, Transition, failing, pausing
 from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
+from trainer.failures import JobFailure
 from trainer.scripts import ANNOUNCE_STEP, END_DISCARD, FORGET_ENTRY, REJECT_ENTRY
 
 # A local server answers in microseconds; one that rewrites its append-only file on a slow disk stalls for seconds.
@@ -88,10 +90,12 @@ class Store:
         return active.decode() if active is not None and self.is_running(active.decode()) else None
 
     def job(self, job_id: str) -> Job:
-        """Raises pydantic.ValidationError when its spec is not of this version."""
+        """Raises JobFailure when this version cannot read its spec."""
         spec, version, seat = self.redis.hmget(keys.job(job_id), "spec", "policy_version", "seat")
-        policy_version = None if version is None else int(version)
-        return Job(job_id, JobSpec.model_validate_json(spec or b""), policy_version, int(seat or 0))
+        read, policy_version = read_spec(spec or b""), None if version is None else int(version)
+        if isinstance(read, UnreadableSpec):
+            raise JobFailure(SPEC_UNREADABLE, read.detail)
+        return Job(job_id, read, policy_version, int(seat or 0))
 
     def is_running(self, job_id: str, seat: int | None = None) -> bool:
         """The job may still be worked on, by whoever took it up in this seat (None: in any)."""

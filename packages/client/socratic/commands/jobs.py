@@ -15,7 +15,7 @@ from socratic.commands.errors import JOB_FAILED
 from socratic.commands.live import follow, report_end
 from socratic.jobfile import load_job
 from socratic.overrides import overrides_of
-from socratic.progress import share
+from socratic.progress import share, steps
 
 JobFile = Annotated[Path, typer.Argument(help="Job file, YAML or JSON; see examples/.")]
 JobId = Annotated[str, typer.Argument(help="A job's id, as `socratic jobs` lists it.")]
@@ -113,7 +113,8 @@ def job_row(job: Job) -> list[str]:
     """One line of the list."""
     progress = job.progress
     accuracy = share(progress.evaluation_unassisted_accuracy)
-    return [job.id, job.name, job.status, f"{progress.step}/{progress.steps}", accuracy, job.wait_reason or ""]
+    reason = job.unreadable_spec.detail if job.unreadable_spec else job.wait_reason or ""
+    return [job.id, job.name, job.status, f"{progress.step}/{steps(progress)}", accuracy, reason]
 
 
 def watch(context: typer.Context, job_id: JobId, url: Url = None) -> None:

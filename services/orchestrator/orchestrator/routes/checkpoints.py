@@ -49,7 +49,7 @@ async def checkpoints_of(row: JobRow, services: Services, verify: bool) -> Seque
     """Oldest first."""
     evaluations = await services.store.evaluations(row.id)
     accuracies = {record.policy_version: record.unassisted_accuracy for record in evaluations}
-    found = await asyncio.to_thread(services.checkpoints.of_job, row.id, row.spec, accuracies, verify)
+    found = await asyncio.to_thread(services.checkpoints.of_job, row.id, row.stored, accuracies, verify)
     going = await services.store.discarded(row.id)
     return [checkpoint.model_copy(update={"deleting": checkpoint.step in going}) for checkpoint in found]
 

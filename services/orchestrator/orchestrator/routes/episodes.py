@@ -90,14 +90,17 @@ async def get_episode(
     row = await job_of(job_id, services)
     question, prompt = await asked_of(services.shelf, row, episode)
     credits = await services.batches.credits(job_id, step, [episode_id]) if purpose == "train" else {}
-    texts = await services.token_texts.of(row.spec.student.model, episode) if tokens else None
+    model = row.student_model if tokens else None
+    texts = await services.token_texts.of(model, episode) if model else None
     return episode_view(question, prompt, episode, credits.get(episode_id), texts)
 
 
 async def asked_of(shelf: QuestionShelf, row: JobRow, episode: Episode) -> tuple[Question | None, list[Message]]:
-    """The question and its prompt; nothing where the task's data is gone."""
+    """The question and its prompt; nothing where the task's data is gone, or nobody can read what the task is."""
+    if row.task is None:
+        return None, []
     try:
-        questions = await shelf.of(row.id, row.spec.task)
+        questions = await shelf.of(row.id, row.task)
         question = questions.find(episode.question_id)
     except Problem:
         return None, []

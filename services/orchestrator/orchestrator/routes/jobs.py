@@ -8,6 +8,7 @@ from contracts.clones import CloneSpec, JobRequest
 from contracts.errors import Problem, invalid
 from contracts.jobs import JobSpec
 from contracts.statuses import TERMINAL, JobStatus, check_transition
+from contracts.stored_specs import UnreadableSpec
 from contracts.views import Job, Page
 from fastapi import APIRouter, Body, Depends, Header, Query, Response
 from fastapi.exceptions import RequestValidationError
@@ -60,7 +61,7 @@ async def create_job(
         await services.validator.check(spec)
         job_id = await services.store.create(spec, idempotency_key)
     row = await services.store.job(job_id)
-    if row is None or row.spec != spec:
+    if row is None or row.stored != spec:
         detail = "Idempotency-Key: it was used for another job; take a new key for a new job."
         raise Problem(422, "idempotency_key_reused", detail, field="Idempotency-Key")
     response.headers["Location"] = f"/v1/jobs/{job_id}"
@@ -68,12 +69,15 @@ async def create_job(
 
 
 async def cloned(services: Services, wanted: CloneSpec) -> JobSpec:
-    """The specification that a clone stands for. Raises a 422 Problem for an unknown source or wrong overrides."""
+    """The specification that a clone stands for. Raises a 422 Problem for an unknown source or wrong overrides.
+
+    A 409 one for a source whose stored spec is no JSON. Where this version cannot read it, the overrides must mend it.
+    """
     source = await services.store.job(wanted.source_job_id)
     if source is None:
         raise invalid("source_job_id", f"there is no job {wanted.source_job_id!r}; GET /v1/jobs lists them")
     try:
-        return wanted.spec_from(source.spec)
+        return wanted.spec_from(source.stored)
     except ValidationError as error:
         raise RequestValidationError(
             [{**item, "loc": ("body", "overrides", *item["loc"])} for item in error.errors()]
@@ -131,7 +135,12 @@ async def pause_job(row: JobOfPath, services: Deps) -> Job:
 
 @router.post("/{job_id}/resume", status_code=202, responses=problems(404, 409))
 async def resume_job(row: JobOfPath, services: Deps) -> Job:
-    """Queue a paused job again, exactly where it stopped; asking again does nothing."""
+    """Queue a paused job again, exactly where it stopped; asking again does nothing.
+
+    409 with the field when this version cannot read its spec.
+    """
+    if row.status not in TERMINAL and isinstance(row.stored, UnreadableSpec):
+        raise row.stored.as_problem()
     before = await services.store.resume(row.id)
     if before not in (JobStatus.PAUSING, JobStatus.RUNNING, JobStatus.QUEUED):
         check_transition(before, JobStatus.QUEUED)
