@@ -1,8 +1,11 @@
 """Every page: both widths, both themes, without a mouse, for screen readers, and whatever a model wrote."""
 
+import json
+
 import pytest
 import redis
 from axe_playwright_python.sync_playwright import Axe
+from contracts import keys
 from playwright.sync_api import Page, expect
 
 from .chromium import NARROW, WIDE
@@ -11,6 +14,8 @@ from .seed import Past, write_long, write_past
 
 MANY = Past("job-many", episodes=10_000)
 EVIL_WORDS = "<b>bold</b> <img src=x onerror=\"document.title='owned'\"> <script>document.title='owned'</script>"
+ODD = Past("job-odd", episodes=16, words="accepted by another version")
+CLONED = Past("job-cloned", episodes=16, words="accepted too")
 EVIL = Past("job-evil", episodes=8, student="models/gone", words=EVIL_WORDS)
 EPISODE = "/episodes/job-many/train/3/materials-train-2/1"
 PAGES = {
@@ -101,6 +106,45 @@ def test_what_a_model_wrote_is_text(open_page: OpenPage) -> None:
         expect(page.get_by_text("<b>bold</b>").first).to_be_visible()
         assert page.locator("main script, main img, main b").count() == 0
         assert "owned" not in page.title().replace(EVIL_WORDS[:80], "")
+
+
+def test_a_job_that_this_version_cannot_read_is_shown_with_its_reason(open_page: OpenPage, store: redis.Redis) -> None:
+    write_past(store, ODD)
+    spec = json.loads(store.hget(keys.job(ODD.job_id), "spec") or b"")
+    del spec["student"]
+    spec["rollout"] = {**spec["rollout"], "group_size": 4096, "warmth": 1}
+    store.hset(keys.job(ODD.job_id), "spec", json.dumps(spec))
+    page = open_page("/")
+    expect(page.locator("table.jobs tr", has_text=ODD.words)).to_contain_text("student: Field required")
+    page.goto(f"/jobs/{ODD.job_id}")
+    expect(page.locator(".wait-reason")).to_contain_text("rollout.warmth: Extra inputs are not permitted")
+    expect(page.locator(".figures")).to_contain_text("within all attempts")
+    page.get_by_text("Configuration", exact=True).click()
+    expect(page.locator("pre.code")).to_contain_text('"warmth": 1')
+    page.goto(f"/jobs/{ODD.job_id}/steps/1")
+    expect(page.locator(".panel")).to_have_count(2)
+    expect(page.locator(".panel").first.locator(".cell-group")).to_have_count(2)
+    page.goto(f"/episodes/{ODD.job_id}/train/1/materials-train-0/0")
+    expect(page.locator(".thread > .turn.guidance")).to_have_count(1)
+    page.goto(f"/compare?job={ODD.job_id}&job=job-many")
+    expect(page.get_by_role("region", name="Settings that differ")).to_contain_text("rollout.group_size")
+
+
+def test_the_form_of_its_clone_has_what_is_stored_and_the_server_judges(
+    open_page: OpenPage, store: redis.Redis
+) -> None:
+    write_past(store, CLONED)
+    spec = json.loads(store.hget(keys.job(CLONED.job_id), "spec") or b"")
+    spec["rollout"]["group_size"] = 4096
+    del spec["task"]
+    store.hset(keys.job(CLONED.job_id), "spec", json.dumps(spec))
+    page = open_page(f"/new?from={CLONED.job_id}", allow="422")
+    expect(page.locator(".warning")).to_contain_text("rollout.group_size: Input should be less than or equal to 1024")
+    size = page.locator("[data-path='rollout.group_size']")
+    expect(size.locator("input")).to_have_value("4096")
+    expect(page.get_by_label("Name *").first).to_have_value(f"{CLONED.words}-2")
+    page.get_by_role("button", name="Start the job").click()
+    expect(size.locator(".field-error")).to_contain_text("less than or equal to 1024")
 
 
 def test_no_string_becomes_markup(open_page: OpenPage) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from contracts.views import Progress
 from socratic.commands.checkpoints import copy_whole
 
 ROOT = Path(__file__).parents[3]
@@ -180,3 +181,14 @@ def test_a_step_is_shown_episode_by_episode(run, orchestrator, answer, step_reco
     ]
     assert "not arrived" in second
     assert "failed: deadline" in third
+
+
+def test_a_job_that_the_server_cannot_read_is_listed_with_the_reason(run, orchestrator, answer, make_job) -> None:
+    reason = {"detail": "training.gone: Extra inputs are not permitted", "errors": [], "stored": "{}"}
+    old = make_job(spec=None, unreadable_spec=reason, status="paused", progress=Progress(step=5, steps=None))
+    orchestrator.on("/v1/jobs", answer(page_of(old.model_dump(mode="json"), make_job().model_dump(mode="json"))))
+    _, first, second = run("jobs", "--url", orchestrator.url).stdout.splitlines()
+    assert [cell.strip() for cell in first.split("  ") if cell][2:] == ["paused", "5/-", "-", reason["detail"]]
+    assert "0/3" in second
+    orchestrator.on("/v1/jobs/job-1/pause", answer(old.model_dump(mode="json"), 202))
+    assert run("pause", "job-1", "--url", orchestrator.url).stdout == "job-1: paused\n"

@@ -124,6 +124,13 @@ def test_bad_jobs_fail_by_name_and_the_trainer_lives_on(
     put_job(client, spec_of(tmp_path / "outside"), "outside")
     assert failure_of("outside") == "student_missing"
 
+    accepted = spec_of(student.name).model_dump(mode="json")
+    accepted["training"]["warmth"] = 1  # by another version
+    client.hset(keys.job("older"), mapping={"spec": json.dumps(accepted), "status": "running"})
+    client.set(keys.active_job(), "older")
+    assert failure_of("older") == "spec_unreadable"
+    assert "training.warmth" in job_field(client, "error", "older")
+
     client.set(keys.manifest("newer", "train", 1), b"another version")
     put_job(client, spec_of(student.name), "newer")
     assert failure_of("newer") == "contract_mismatch"

@@ -38,7 +38,13 @@ CREATED: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.post("", status_code=201, response_model=Job, responses=CREATED, dependencies=[Depends(exact_body(JobRequest))])
+@router.post(
+    "",
+    status_code=201,
+    response_model=Job,
+    responses=CREATED | problems(409),
+    dependencies=[Depends(exact_body(JobRequest))],
+)
 async def create_job(
     wanted: Annotated[JobRequest, Body(openapi_examples=JOB_REQUESTS)],
     services: Deps,

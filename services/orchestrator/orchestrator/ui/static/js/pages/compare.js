@@ -57,7 +57,7 @@ function choice(job, chosen, set) {
 
 /** Only the settings that differ. */
 function differences(jobs) {
-  const flat = jobs.map((job) => new Map(leaves(job.spec)));
+  const flat = jobs.map((job) => new Map(leaves(job.spec ?? {})));
   const paths = [...new Set(flat.flatMap((one) => [...one.keys()]))].filter((path) => path !== "name" && new Set(flat.map((one) => one.get(path))).size > 1);
   const rows = paths.map((path) => h("tr", {}, h("th", { scope: "row", class: "mono" }, path), flat.map((one) => h("td", { class: "mono" }, one.get(path) ?? "–"))));
   const table = h("table", { class: "table dense" }, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Setting"), jobs.map((job) => h("th", { scope: "col" }, h("a", { href: `/jobs/${job.id}` }, job.name))))), h("tbody", {}, rows));

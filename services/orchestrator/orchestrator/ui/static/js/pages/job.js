@@ -7,6 +7,7 @@ import { controls } from "../parts/controls.js";
 import { curves } from "../parts/curves.js";
 import { eventList } from "../parts/events.js";
 import { jobHead, keyFigures } from "../parts/job_head.js";
+import { configuration, specOf } from "../parts/spec.js";
 import { failure } from "../parts/states.js";
 import { stepRecords } from "../parts/step_records.js";
 import { stepTable } from "../parts/step_table.js";
@@ -59,10 +60,10 @@ function build(main, job, signal) {
   const tools = h("div", { class: "page-tools" });
   const live = h("p", { class: "live", role: "status" });
   const figures = h("dl", { class: "figures" });
-  const charts = curves(job.spec, signal);
+  const charts = curves(specOf(job), signal);
   const table = stepTable(job.id);
   const events = eventList(job.id);
-  const spec = h("details", { class: "card" }, h("summary", {}, "Configuration"), h("pre", { class: "code", tabindex: 0, "aria-label": "Configuration" }, JSON.stringify(job.spec, null, 2)));
+  const spec = h("details", { class: "card" }, h("summary", {}, "Configuration"), h("pre", { class: "code", tabindex: 0, "aria-label": "Configuration" }, configuration(job)));
   fill(main, head, figures, charts.element, h("div", { class: "columns" }, table.element, events.element), checkpointList(job.id), spec);
   let shownStatus;
   return {

@@ -2,7 +2,7 @@
 
 import { get } from "../api.js";
 import { fill, h, keyed } from "../dom.js";
-import { clock, share } from "../format.js";
+import { clock, count, share } from "../format.js";
 import { empty, failure } from "../parts/states.js";
 import { doing, progressBar, statusBadge, timeLeft } from "../parts/status.js";
 import { poll } from "../stream.js";
@@ -61,7 +61,7 @@ function row(job, chosen, choose) {
     h("td", { class: "check" }, box),
     h("th", { scope: "row" }, h("a", { href: `/jobs/${job.id}`, class: "row-link" }, job.name), h("div", { class: "sub mono" }, job.id)),
     h("td", { dataset: { label: "Status" } }, statusBadge(job.status)),
-    h("td", { dataset: { label: "Progress" }, class: "wide" }, progressBar(job), h("div", { class: "sub" }, `${progress.step} of ${progress.steps} steps`, timeLeft(job) ? ` · ${timeLeft(job)}` : "", h("div", { class: "clip" }, doing(job)))),
+    h("td", { dataset: { label: "Progress" }, class: "wide" }, progressBar(job), h("div", { class: "sub" }, `${progress.step} of ${count(progress.steps)} steps`, timeLeft(job) ? ` · ${timeLeft(job)}` : "", h("div", { class: "clip" }, doing(job)))),
     h("td", { dataset: { label: "Unassisted" }, class: "numeric strong" }, share(progress.evaluation_unassisted_accuracy)),
     h("td", { dataset: { label: "Guided" }, class: "numeric" }, share(progress.evaluation_guided_accuracy)),
     h("td", { dataset: { label: "Created" }, class: "nowrap" }, clock(job.created_at)),

@@ -5,13 +5,15 @@ import { announce, fill, h } from "../dom.js";
 import { count, dollars } from "../format.js";
 import { clearErrors, showErrors } from "../parts/form_errors.js";
 import { jobForm } from "../parts/job_form.js";
+import { cloned } from "../parts/spec.js";
 
 const DEMO = "/static/demo-job.json";
 
 export async function show({ main, query, signal, title, navigate }) {
   title("New job");
   const from = query.get("from");
-  const start = from ? cloned(await get(`/v1/jobs/${from}`, {}, signal)) : await get(DEMO, {}, signal);
+  const source = from ? await get(`/v1/jobs/${from}`, {}, signal) : null;
+  const start = source ? cloned(source) : await get(DEMO, {}, signal);
   if (query.get("student")) start.student = { ...start.student, model: query.get("student") };
   const form = jobForm(...(await offers(signal)), start);
   const summary = h("div", { class: "error-summary", tabindex: -1, hidden: true });
@@ -19,7 +21,7 @@ export async function show({ main, query, signal, title, navigate }) {
   const check = h("button", { type: "button", onclick: () => send(true) }, "Check");
   const submit = h("button", { type: "submit", class: "primary" }, "Start the job");
   const element = h("form", { class: "job-form", novalidate: true, onsubmit: (event) => (event.preventDefault(), send(false)) }, summary, form.element, findings, h("div", { class: "actions sticky" }, submit, check));
-  fill(main, h("div", { class: "page-head" }, h("h1", {}, from ? "Clone a job" : "New job")), h("p", { class: "muted lead" }, from ? "Filled in as that job was; change what shall differ." : "Filled in with the demo: the built-in task and its tutor, a few minutes on two cores."), element);
+  fill(main, h("div", { class: "page-head" }, h("h1", {}, from ? "Clone a job" : "New job")), h("p", { class: "muted lead" }, from ? "Filled in as that job was; change what shall differ." : "Filled in with the demo: the built-in task and its tutor, a few minutes on two cores."), source?.unreadable_spec ? h("p", { class: "warning" }, source.unreadable_spec.detail) : null, element);
 
   async function send(rehearse) {
     clearErrors(element, summary);
@@ -45,8 +47,6 @@ async function offers(signal) {
   const [openapi, tasks, teachers, models] = await Promise.all([get("/openapi.json", {}, signal), offered("/v1/tasks"), offered("/v1/teachers"), offered("/v1/models")]);
   return [openapi.components.schemas, { tasks, teachers, models }];
 }
-
-const cloned = ({ spec }) => ({ ...spec, name: `${spec.name}-2`.slice(0, 80) });
 
 /** What a dry run found out. */
 function found(it) {

@@ -4,6 +4,7 @@ import { get } from "../api.js";
 import { fill, h } from "../dom.js";
 import { count, duration, NOTHING, share, signed } from "../format.js";
 import { attemptGrid } from "../parts/attempt_grid.js";
+import { specOf } from "../parts/spec.js";
 import { empty } from "../parts/states.js";
 import { poll } from "../stream.js";
 
@@ -16,7 +17,7 @@ export async function show({ main, parameters: [id, step], query, signal, title,
   const job = await get(path, {}, signal);
   const after = query.get("after");
   const head = h("div", {});
-  const grid = attemptGrid(job.spec);
+  const grid = attemptGrid(specOf(job));
   const numbers = h("div", {});
   fill(main, h("div", { class: "step" }, crumbs(job, Number(step)), head, grid.element, numbers));
   let done = false;
@@ -42,7 +43,7 @@ function crumbs(job, step) {
     "div",
     {},
     h("nav", { class: "crumbs", "aria-label": "Where you are" }, h("a", { href: "/" }, "Jobs"), h("span", { "aria-hidden": "true" }, "/"), h("a", { href: `/jobs/${job.id}` }, job.name)),
-    h("div", { class: "page-head" }, h("h1", {}, `Step ${step}`), h("nav", { class: "page-tools", "aria-label": "Steps" }, step > 1 ? link(step - 1, "← Before") : null, step < job.spec.training.steps ? link(step + 1, "After →") : null)),
+    h("div", { class: "page-head" }, h("h1", {}, `Step ${step}`), h("nav", { class: "page-tools", "aria-label": "Steps" }, step > 1 ? link(step - 1, "← Before") : null, step < (job.progress.steps ?? job.progress.step) ? link(step + 1, "After →") : null)),
   );
 }
 

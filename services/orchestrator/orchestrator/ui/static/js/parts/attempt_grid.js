@@ -28,7 +28,8 @@ export function attemptGrid(spec) {
     if (panels.shown === text) return;
     panels.shown = text;
     const place = document.activeElement?.dataset?.place;
-    fill(panels, Array.from({ length: spec.rollout.max_attempts }, (_, k) => panel(k, rows, record, view, spec.rollout.group_size)));
+    const { max_attempts: length, group_size: group } = { ...seenIn(rows), ...spec.rollout };
+    fill(panels, Array.from({ length }, (_, k) => panel(k, rows, record, view, group)));
     if (place) panels.querySelector(`[data-place="${place}"]`)?.focus();
   }
   panels.addEventListener("pointerover", (event) => point(event.target));
@@ -46,6 +47,12 @@ export function attemptGrid(spec) {
     set: (rows, record) => ((shown = [rows, record]), draw()),
     pages: (next) => fill(more, next ? h("button", { type: "button", onclick: next }, "More of this batch") : null),
   };
+}
+
+/** Of a job whose settings nobody can read. */
+function seenIn(rows) {
+  const group = rows.filter((row) => row.question_id === rows[0].question_id);
+  return { max_attempts: Math.max(1, ...rows.map((row) => row.attempts.length)), group_size: Math.max(1, group.length) };
 }
 
 function panel(k, rows, record, view, groupSize) {

@@ -12,7 +12,7 @@ const MOST_ATTEMPTS_SHOWN = 4;
 
 /** {element, set(steps, evaluations)}: records in order. */
 export function curves(spec, signal) {
-  const attempts = Math.min(spec.rollout.max_attempts, MOST_ATTEMPTS_SHOWN);
+  const attempts = Math.min(spec.rollout.max_attempts ?? MOST_ATTEMPTS_SHOWN, MOST_ATTEMPTS_SHOWN);
   const free = ["tutor", "retry"].includes(spec.teacher.provider);
   const all = {
     accuracy: chart({ title: "Accuracy", unit: "share of episodes", format: share, range: UNIT_RANGE, height: 250, signal, series: [

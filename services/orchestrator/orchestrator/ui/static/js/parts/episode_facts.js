@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { count, dollars, duration, NOTHING, share } from "../format.js";
+import { specOf, teacherOf } from "./spec.js";
 
 export function episodeFacts(episode, record, job) {
   const sum = (list, read) => list.reduce((total, it) => total + read(it), 0);
@@ -22,7 +23,7 @@ export function episodeFacts(episode, record, job) {
       fact("μ of the batch", share(record?.decay_factor)),
       fact("Policy", versions.length ? (low === high ? low : `${low} to ${high}`) : NOTHING),
       fact("Student tokens", count(sum(episode.attempts, (it) => it.token_ids.length))),
-      fact("Teacher", job.spec.teacher.name || job.spec.teacher.model || job.spec.teacher.provider),
+      fact("Teacher", teacherOf(specOf(job)) ?? NOTHING),
       fact("Cost", dollars(sum(episode.guidances, (it) => it.price_usd))),
       fact("Took", duration(episode.finished_at - episode.started_at)),
     ),

@@ -2,13 +2,13 @@
 
 import { fill, h } from "../dom.js";
 import { count, dollars, NOTHING, number, share } from "../format.js";
+import { specOf, teacherOf } from "./spec.js";
 import { totals } from "./step_records.js";
 import { doing, progressBar, statusBadge, TERMINAL, timeLeft } from "./status.js";
 
 export function jobHead(head, job, tools, live) {
   const { progress, spec } = job;
-  const teacher = spec.teacher.name || spec.teacher.model || spec.teacher.provider;
-  const what = `${spec.method.name} · ${spec.task.name} · student ${spec.student.model.split("/").at(-1)} · teacher ${teacher}`;
+  const what = spec && `${spec.method.name} · ${spec.task.name} · student ${spec.student.model.split("/").at(-1)} · teacher ${teacherOf(spec)}`;
   const text = JSON.stringify([job.status, progress.step, doing(job), timeLeft(job)]);
   if (head.shown === text) return;
   head.shown = text;
@@ -27,11 +27,13 @@ export function keyFigures(list, job, steps, evaluations) {
   const last = evaluations.at(-1);
   const newest = steps.at(-1);
   const { teacher_price_usd: spent, teacher_calls: calls } = totals(steps).at(-1) ?? { teacher_price_usd: 0, teacher_calls: 0 };
-  const budget = job.spec.teacher.budget?.usd;
+  const { teacher, evaluation } = specOf(job);
+  const budget = teacher.budget?.usd;
+  const within = `within ${evaluation.max_attempts ?? "all"}`;
   fill(
     list,
     figure("Unassisted", share(last?.unassisted_accuracy), first && last !== first ? `held out, from ${share(first.unassisted_accuracy)}` : "held out", "student"),
-    figure("Guided", share(last?.guided_accuracy), first && last !== first ? `within ${job.spec.evaluation.max_attempts}, from ${share(first.guided_accuracy)}` : `within ${job.spec.evaluation.max_attempts} attempts`, "teacher"),
+    figure("Guided", share(last?.guided_accuracy), first && last !== first ? `${within}, from ${share(first.guided_accuracy)}` : `${within} attempts`, "teacher"),
     figure("Decay factor μ", share(newest?.decay_factor), "what a second attempt earns", "mu"),
     figure("Throughput", newest ? number(newest.tokens_per_second) : NOTHING, "student tokens/s"),
     figure("Teacher", dollars(spent), `${count(calls)} calls${budget ? ` · of ${dollars(budget)}` : ""}`),

@@ -13,16 +13,18 @@ export function statusBadge(status) {
 
 export function progressBar(job) {
   const { step, steps } = job.progress;
+  const done = steps ? (100 * step) / steps : 0;
   return h(
     "div",
-    { class: "progress", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": steps, "aria-valuenow": step, "aria-label": `Steps of ${job.name}` },
-    h("div", { class: `progress-done status-${job.status}`, style: { width: `${(100 * step) / steps}%` } }),
+    { class: "progress", role: "progressbar", "aria-valuemin": 0, "aria-valuemax": steps ?? step, "aria-valuenow": step, "aria-label": `Steps of ${job.name}` },
+    h("div", { class: `progress-done status-${job.status}`, style: { width: `${done}%` } }),
   );
 }
 
 /** What the job does at this moment, or why it stands still. */
 export function doing(job) {
   if (job.error) return job.error.detail || job.error.code;
+  if (job.unreadable_spec) return job.unreadable_spec.detail;
   if (job.queue_position) return `number ${job.queue_position} in the queue${job.wait_reason ? `: ${job.wait_reason}` : ""}`;
   if (job.wait_reason) return job.wait_reason;
   if (job.pause_reason) return PAUSE_REASONS[job.pause_reason] ?? job.pause_reason;
