@@ -99,3 +99,13 @@ async def test_a_worker_does_not_roll_it_out(client, store, job_spec, spoil):
     with pytest.raises(Problem) as refused:
         await JobContexts(Store(client), [], []).of(job_id)
     assert refused.value.code == "spec_unreadable"
+
+
+async def test_a_row_of_which_nothing_can_be_read_is_a_row(client, store, job_spec):
+    jobs = Store(client)
+    job_id = await jobs.create(job_spec())
+    store.hset(keys.job(job_id), "spec", b"\xff\xfe")
+    assert ((await jobs.job(job_id)).name, (await jobs.job(job_id)).student_model) == (job_id, None)
+    store.hdel(keys.job(job_id), "spec")
+    with pytest.raises(Problem, match="Invalid JSON"):
+        assert (await jobs.job(job_id)).spec
