@@ -64,10 +64,10 @@ def read_spec(stored: bytes) -> JobSpec | UnreadableSpec:
 
 
 def told(errors: list[dict[str, str]]) -> str:
-    """The first few in one sentence."""
+    """The first few, foremost: lists cut it off."""
     some = "; ".join(f"{error['field']}: {error['message']}" for error in errors[:MOST_TOLD])
     more = f"; and {len(errors) - MOST_TOLD} more" if len(errors) > MOST_TOLD else ""
-    return f"This version does not accept the stored spec: {some}{more}"
+    return f"Stored spec: {some}{more}. This version does not accept that"
 
 
 def object_in(text: str) -> dict[str, Any] | None:

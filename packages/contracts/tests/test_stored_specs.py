@@ -40,7 +40,7 @@ def test_another_ones_names_the_field_and_the_fix(kind: str) -> None:
     found = unreadable(content)
     problem = found.as_problem()
     assert (problem.status, problem.code, problem.field) == (409, "spec_unreadable", field)
-    assert f"{field}: {problem.errors[0]['message']}" in found.detail
+    assert found.detail.startswith(f"Stored spec: {field}: {problem.errors[0]['message']}")
     assert "clone the job with overrides" in found.detail
     assert json.loads(found.stored) == content
     assert (found.text_at("name"), found.text_at("student", "model")) == ("old", "student")
@@ -53,7 +53,7 @@ def test_what_is_no_object_can_only_be_submitted_anew(stored: bytes) -> None:
     assert "submit the job anew" in found.detail
     assert found.text_at("name") is None
     found.model_dump_json()  # is text, whatever was stored
-    with pytest.raises(Problem, match="stored spec: spec: "):
+    with pytest.raises(Problem, match="Stored spec: spec: "):
         CloneSpec(source_job_id="old").spec_from(found)
 
 
