@@ -88,6 +88,24 @@ def test_a_killed_orchestrator_is_replaced_by_another_in_the_middle_of_a_job(
     assert follower.wait(EXIT_SECONDS) in (0, -signal.SIGTERM)
 
 
+def test_a_start_among_jobs_that_it_cannot_read(start, redis_url, job_spec, players, store, spoil, eventually):
+    """As after an upgrade: one held the engine, one is queued before a good one."""
+    held, queued, good = [create(redis_url, job_spec()) for _ in range(3)]
+    store.hset(keys.job(held), mapping={"status": "running", "seat": 1})
+    store.set(keys.active_job(), held)
+    spoil(held)
+    spoil(queued, "unknown")
+    process, url = start()
+    eventually(lambda: process.poll() is None and store.hget(keys.job(good), "status") == b"running")
+    eventually(lambda: answers(f"{url}/readyz"))
+    listed = httpx2.get(f"{url}/v1/jobs").json()["data"]
+    found = {job["id"]: (job["status"], (job["error"] or {}).get("code")) for job in listed}
+    unreadable = ("failed", "spec_unreadable")
+    assert found == {good: ("running", None), queued: unreadable, held: unreadable}
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(EXIT_SECONDS) in (0, -signal.SIGTERM)
+
+
 def test_help_lists_every_setting():
     text = subprocess.run(
         [sys.executable, "-m", "orchestrator", "--help"], capture_output=True, text=True, check=True
