@@ -4,7 +4,8 @@ One CPU engine answers streaming clients without a pause while the trainer's own
 proves version after version. The limit is measured in the same run, alternately, and is the disk on every route: the
 same bytes written in one go and forced to it (write + fsync). In a swap the disk has to take every byte once; nothing
 is read back from it, as the page cache has it. Ours does not wait until the disk has all, as the checkpoint is what
-must survive: so the time that forcing takes after each swap is measured too, and a second ratio counts it as ours. A
+must survive: so the time that forcing takes after each swap is measured too, and a second ratio counts it as ours.
+`broadcast` and `upload` write the files when the new version is proved: how long `publish` takes in all is told too. A
 third is against the same bytes through a loopback connection, which `broadcast` and `upload` need besides. For
 `broadcast` gloo's own time is measured too: two idle processes, the same tensors. The last line is for scripts.
 """
@@ -195,9 +196,10 @@ def measure(megabytes: int, rounds: int, route: WeightRoute) -> float:
 
 @dataclass
 class Round:
-    """One swap: seconds from `publish` to its first token, and what was measured beside it."""
+    """One swap: seconds from `publish` to its first token and to its return, and what was measured beside it."""
 
     ours: float
+    whole: float
     forcing: float
     disk: float
     loopback: float
@@ -226,6 +228,7 @@ def report(
     answers = sum(len(client.arrivals) for client in clients) // ANSWER_TOKENS
     sys.stdout.write(
         f"{size:.1f} MB: publish to first token {mine:.3f} s ({min(swaps):.3f} to {max(swaps):.3f}; last: {phases}), "
+        f"publish in all {statistics.median(one.whole for one in played):.3f} s; "
         f"disk {disk:.3f} s ({size / disk:.0f} MB/s), ratio {ratio:.2f}; loopback {loopback:.3f} s "
         f"({size / loopback:.0f} MB/s), ratio {network:.2f}; {sum(client.failed for client in clients)} of {answers} "
         f"requests failed; longest wait for a token {statistics.median(one.stall for one in played):.3f} s, usually "
@@ -253,6 +256,7 @@ def play(
     os.sync()
     started = time.perf_counter()
     publisher.publish(policy, version)
+    whole = time.perf_counter() - started
     ours = first_token(clients, f"{JOB}:{version}") - started
     assert publisher.served is not None
     files = sorted(publisher.served.landing.place.glob("*.safetensors"))
@@ -261,7 +265,7 @@ def play(
     during = [gap for client in clients for at, gap in client.gaps if started <= at <= started + ours + 1]
     disk, loopback = disk_seconds(data, publisher.data_root), loopback_seconds(data)
     gloo = peer.round() if peer is not None else 0.0
-    return Round(ours, forcing, disk, loopback, max(during, default=0.0), gloo)
+    return Round(ours, whole, forcing, disk, loopback, max(during, default=0.0), gloo)
 
 
 def main() -> None:

@@ -1,7 +1,6 @@
 """The engine as the HTTP side sees it: awaitable generations, and swaps that wait for those in flight."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from student_inference.bodies import followed, patience_for
 from student_inference.config import ModelError
 from student_inference.engine import Engine
-from student_inference.loading import Filling, Shard, fill, load_weights
+from student_inference.loading import Filling, Shard, fill, found_in
 from student_inference.model import Model
 from student_inference.protocol import BadRequest
 from student_inference.request import Request
@@ -47,11 +46,11 @@ class AsyncEngine:
         self._still = asyncio.Event()
         self._still.set()
         self._swapping = asyncio.Lock()
-        self._sets = WeightSets()
 
     def start(self, engine: Engine, model_path: Path) -> None:
         self.engine, self.model_path = engine, str(model_path)
         self._loop = asyncio.get_running_loop()
+        self._sets = WeightSets(engine.model.config, self.dtype)
         engine.start()
 
     async def stop(self) -> None:
@@ -146,13 +145,14 @@ class AsyncEngine:
         old weights (a paused engine is swapped at once), and the weights change between two steps. Raises ModelError
         for a bad checkpoint and TimeoutError when the requests in flight do not end in DRAIN_SECONDS.
         """
-        directory, config = self._allowed(model_path), self.engine.model.config
+        directory = self._allowed(model_path)
         async with self._swapping:
             weights = self._sets.take(directory, version)
             if weights is None:
-                weights = await asyncio.to_thread(
-                    self._sets.read, lambda into: load_weights(directory, config, self.dtype, into)
+                filling = await asyncio.to_thread(
+                    self._sets.read, lambda into: fill(into, directory, found_in(directory))
                 )
+                weights = filling.weights
             await self._serve(weights, version, flush, abort_all)
         self.model_path = model_path
 
@@ -163,31 +163,23 @@ class AsyncEngine:
         """
         directory, config = self._allowed(model_path), self.engine.model.config
         async with self._swapping, followed(landed, patience_for(weight_bytes(config))) as shards:
-            filling = await asyncio.to_thread(
-                self._sets.read, lambda into: fill(Filling(config, self.dtype, into), directory, shards)
-            )
-            self._sets.stage(Staged(filling.weights, version, filling.stamps))
+            filling = await asyncio.to_thread(self._sets.read, lambda into: fill(into, directory, shards))
+            self._sets.stage(Staged(filling, version))
 
-    async def receive_weights(self, read: Callable[[Filling], Filling]) -> str:
-        """Call `read` in a thread. Returns the receipt by which `update_from_upload` serves what it filled."""
-        config = self.engine.model.config
-        async with self._swapping:
-            filling = await asyncio.to_thread(self._sets.read, lambda into: read(Filling(config, self.dtype, into)))
-            receipt = uuid.uuid4().hex
-            self._sets.stage(Staged(filling.weights, receipt=receipt))
-        return receipt
+    async def receive_weights(self, read: Callable[[Filling], object], receipt: str) -> None:
+        """Call `read` in a thread, to fill what `serve_received` will serve by this receipt.
 
-    async def update_from_upload(self, receipt: str, version: str | None, *, flush: bool, abort_all: bool) -> None:
-        """As `update_weights`, with what was received. Raises ModelError when it is not there any more."""
+        Asked again, it goes on with what it filled before, unless other weights were read since. Raises ModelError
+        as `read` does; then nothing waits any more.
+        """
         async with self._swapping:
-            await self._serve(self._sets.take_upload(receipt), version, flush, abort_all)
+            filling = await asyncio.to_thread(self._sets.read, read, receipt)
+            self._sets.stage(Staged(filling, receipt=receipt))
 
-    async def serve_weights(
-        self, read: Callable[[Weights | None], Weights], version: str | None, *, flush: bool
-    ) -> None:
-        """Call `read` in a thread, then serve what it gives; the rest as for `update_weights`."""
+    async def serve_received(self, receipt: str, version: str | None, *, flush: bool, abort_all: bool = False) -> None:
+        """As `update_weights`, with what was received. Raises ModelError when it is not there any more or not whole."""
         async with self._swapping:
-            await self._serve(await asyncio.to_thread(self._sets.read, read), version, flush, abort_all=False)
+            await self._serve(self._sets.take_received(receipt), version, flush, abort_all)
 
     async def _serve(self, weights: Weights, version: str | None, flush: bool, abort_all: bool) -> None:
         model, retired = Model(self.engine.model.config, weights, self._context_length), self.engine.model.weights

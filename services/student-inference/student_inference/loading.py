@@ -15,6 +15,10 @@ SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 
 
+class BrokenOff(ModelError):
+    """Somebody may still write to a set that was being filled: its memory must not be used again."""
+
+
 @dataclass(frozen=True)
 class Shard:
     """One file of a checkpoint. `checksum`: its XXH3-128 in hexadecimal; None: it is not checked."""
@@ -44,15 +48,27 @@ class Filling:
         del self.missing[name]
         return self.places[name]
 
+    def put(self, name: str, tensor: Tensor) -> None:
+        """Copy a tensor in Hugging Face layout to its place. Raises ModelError when it is not finite, or as `place`."""
+        place = self.place(name, tuple(tensor.shape))
+        check_finite(name, tensor)
+        if place is not None:
+            place[0].copy_(tensor.reshape(place[1]))
+
     def check_complete(self) -> None:
         """Raises ModelError when something is missing."""
         if self.missing:
             raise ModelError(f"{len(self.missing)} tensors are missing, first {min(self.missing)!r}")
 
 
-def load_weights(directory: Path, config: ModelConfig, dtype: torch.dtype, into: Weights | None = None) -> Weights:
+def load_weights(directory: Path, config: ModelConfig, dtype: torch.dtype) -> Weights:
     """Read a checkpoint of exactly this config, unchecked by checksums. Raises ModelError as `fill` does."""
-    return fill(Filling(config, dtype, into), directory, map(Shard, shards(directory))).weights
+    return fill(Filling(config, dtype), directory, found_in(directory)).weights
+
+
+def found_in(directory: Path) -> Iterable[Shard]:
+    """The files of a checkpoint that nobody gave checksums for."""
+    return map(Shard, shards(directory))
 
 
 def fill(filling: Filling, directory: Path, landed: Iterable[Shard]) -> Filling:
@@ -71,20 +87,6 @@ def fill(filling: Filling, directory: Path, landed: Iterable[Shard]) -> Filling:
         raise ModelError(f"{directory}: its shards are {shards(directory)}, but {sorted(filling.stamps)} were named")
     filling.check_complete()
     return filling
-
-
-def weights_from(
-    named: Mapping[str, Tensor], config: ModelConfig, dtype: torch.dtype, into: Weights | None = None
-) -> Weights:
-    """Weights from tensors in Hugging Face layout. Raises ModelError as `load_weights` does."""
-    filling = Filling(config, dtype, into)
-    for name, tensor in named.items():
-        place = filling.place(name, tuple(tensor.shape))
-        check_finite(name, tensor)
-        if place is not None:
-            place[0].copy_(tensor.reshape(place[1]))
-    filling.check_complete()
-    return filling.weights
 
 
 def shards(directory: Path) -> list[str]:

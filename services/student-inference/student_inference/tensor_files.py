@@ -5,6 +5,7 @@ was hashed is what will be served. Read, not mapped: a file that is cut short un
 The format: https://huggingface.co/docs/safetensors (header length, JSON header, tensors in the order of their offsets).
 """
 
+import math
 import os
 from collections.abc import Callable
 from io import FileIO
@@ -18,7 +19,7 @@ import xxhash
 from torch import Tensor
 
 from student_inference.config import ModelError
-from student_inference.weights import Place
+from student_inference.weights import Place, as_they_come
 
 # Stays in the second-level cache of one core.
 PIECE_BYTES = 2**20
@@ -161,8 +162,8 @@ def read_tensor(source: Source, name: str, entry: Entry, place: Place | None) ->
     dtype, count = DTYPES[entry.dtype], prod(entry.shape)
     if place is None:
         skip_numbers(source, name, dtype, count)
-    elif place[0].is_contiguous() and place[0].numel() == count:
-        read_numbers(source, name, dtype, place[0].view(-1))
+    elif (flat := as_they_come(place, count)) is not None:
+        read_numbers(source, name, dtype, flat)
     else:
         beside = torch.empty(count, dtype=place[0].dtype)
         read_numbers(source, name, dtype, beside)
@@ -192,5 +193,5 @@ def skip_numbers(source: Source, name: str, dtype: torch.dtype, count: int) -> N
 def check_finite(name: str, tensor: Tensor) -> None:
     """Raises ModelError unless all values are finite."""
     # One pass decides nearly always: a sum of finite values is finite unless it overflows.
-    if not torch.isfinite(tensor.sum(dtype=torch.float32)) and not torch.isfinite(tensor).all():
+    if not math.isfinite(tensor.sum(dtype=torch.float32).item()) and not torch.isfinite(tensor).all():
         raise ModelError(f"{name}: holds NaN or infinite values")

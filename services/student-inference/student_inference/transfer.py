@@ -1,6 +1,8 @@
-"""Weights that arrive tensor by tensor: collected between begin and end, checked whole, then swapped at once."""
+"""Weights that arrive tensor by tensor: filled in between begin and end, checked whole, then swapped at once."""
 
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -8,9 +10,18 @@ from torch import Tensor
 
 from student_inference.async_engine import AsyncEngine
 from student_inference.config import ModelError
-from student_inference.loading import expect_tensor, weights_from
+from student_inference.loading import Filling
 from student_inference.weight_group import TensorSpec, WeightGroup
-from student_inference.weights import tensor_shapes
+
+
+@dataclass
+class Update:
+    """What is under way between begin and end. `begun`: tensors of it came, or should have come."""
+
+    receipt: str = field(default_factory=lambda: uuid.uuid4().hex)
+    version: str | None = None
+    flush: bool = True
+    begun: bool = False
 
 
 class Transfer:
@@ -19,9 +30,7 @@ class Transfer:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
         self._groups: dict[str, WeightGroup] = {}
-        self._collected: dict[str, Tensor] | None = None
-        self._version: str | None = None
-        self._flush = True
+        self._update: Update | None = None
 
     def join(self, name: str, address: str, port: int, rank: int, world_size: int) -> None:
         """Blocks until all members are there."""
@@ -35,48 +44,50 @@ class Transfer:
 
     def begin(self) -> None:
         """Start a new update; one that was begun and never ended is forgotten."""
-        self._collected, self._version, self._flush = {}, None, True
+        self._update = Update()
 
-    def receive(self, group: str, specs: Sequence[TensorSpec], version: str | None, flush: bool) -> None:
-        """Blocks for the broadcasts; nothing that is served changes yet."""
-        collected = self._update("update_weights_from_distributed")
+    async def receive(self, group: str, specs: Sequence[TensorSpec], version: str | None, flush: bool) -> None:
+        """Take what is broadcast; nothing that is served changes yet."""
+        update = self._under_way("update_weights_from_distributed")
         if group not in self._groups:
             raise ModelError(f"group_name: there is no group {group!r}; call /init_weights_update_group")
-        shapes = dict(tensor_shapes(self._engine.engine.model.config))
-        for spec in specs:
-            expect_tensor(spec.name, spec.shape, shapes)
-        collected |= self._groups[group].receive(specs)
-        self._version, self._flush = version or self._version, self._flush and flush
+        members = self._groups[group]
+        await self._fill(update, lambda filling: members.receive(specs, filling), version, flush)
 
-    def unpack(self, files: Sequence[bytes], version: str | None, flush: bool) -> None:
-        """Collect the tensors of whole safetensors files; nothing that is served changes yet."""
-        collected = self._update("update_weights_from_tensor")
-        shapes = dict(tensor_shapes(self._engine.engine.model.config))
-        for file in files:
-            try:
-                tensors = safetensors.torch.load(file)
-            except SafetensorError as error:
-                raise ModelError(f"serialized_named_tensors: no whole safetensors file ({error})") from error
-            for name, tensor in tensors.items():
-                expect_tensor(name, tuple(tensor.shape), shapes)
-            collected |= tensors
-        self._version, self._flush = version or self._version, self._flush and flush
+    async def unpack(self, files: Sequence[bytes], version: str | None, flush: bool) -> None:
+        """Take the tensors of whole safetensors files; nothing that is served changes yet."""
+        update = self._under_way("update_weights_from_tensor")
+        await self._fill(update, lambda filling: put_all(files, filling), version, flush)
 
-    def _update(self, path: str) -> dict[str, Tensor]:
-        """The tensors of the update under way."""
-        if self._collected is None:
+    def _under_way(self, path: str) -> Update:
+        if self._update is None:
             raise ModelError(f"{path} must run between begin_weight_update() and end_weight_update()")
-        return self._collected
+        return self._update
+
+    async def _fill(self, update: Update, read: Callable[[Filling], None], version: str | None, flush: bool) -> None:
+        """What is refused, or does not come whole, ends the update: `end` will find nothing."""
+        update.begun = True
+        await self._engine.receive_weights(read, update.receipt)
+        update.version, update.flush = version or update.version, update.flush and flush
 
     async def end(self) -> None:
-        """Serve what was collected. An update of no tensor is none; one that lacks tensors is refused."""
-        collected, self._collected = self._collected, None
-        if collected is None:
+        """Serve what came. An update of no tensor is none; one that lacks tensors is refused."""
+        update, self._update = self._update, None
+        if update is None:
             raise ModelError("end_weight_update: no update was begun")
-        if collected:
-            config = self._engine.engine.model.config
-            await self._engine.serve_weights(
-                lambda into: weights_from(collected, config, self._engine.dtype, into),
-                self._version,
-                flush=self._flush,
-            )
+        if update.begun:
+            await self._engine.serve_received(update.receipt, update.version, flush=update.flush)
+
+
+def put_all(files: Sequence[bytes], filling: Filling) -> None:
+    for file in files:
+        for name, tensor in tensors_in(file).items():
+            filling.put(name, tensor)
+
+
+def tensors_in(file: bytes) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load(file)
+    except SafetensorError as error:
+        raise ModelError(f"serialized_named_tensors: no whole safetensors file ({error})") from error
+    return tensors

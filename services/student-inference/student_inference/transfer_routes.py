@@ -135,9 +135,7 @@ def add_tensor_routes(router: APIRouter, transfer: Transfer) -> None:
     @router.post("/update_weights_from_distributed")
     async def update_weights_from_distributed(http: Request) -> Response:
         body = await read(http, Receive)
-        received = asyncio.to_thread(
-            transfer.receive, body.group_name, body.specs(), body.weight_version, body.flush_cache
-        )
+        received = transfer.receive(body.group_name, body.specs(), body.weight_version, body.flush_cache)
         return await outcome(received, RECEIVED)
 
     @router.post("/update_weights_from_tensor")
@@ -145,7 +143,7 @@ def add_tensor_routes(router: APIRouter, transfer: Transfer) -> None:
         body = await read(http, Unpack)
         if body.load_format != "safetensors":
             return json_response({"success": False, "message": PICKLE_REFUSED}, 501)
-        unpacked = asyncio.to_thread(transfer.unpack, body.files(), body.weight_version, body.flush_cache)
+        unpacked = transfer.unpack(body.files(), body.weight_version, body.flush_cache)
         return await outcome(unpacked, RECEIVED)
 
 

@@ -1,5 +1,7 @@
 """Routes that SGLang does not have: weights over HTTP, for an engine that shares no disk with the trainer."""
 
+import uuid
+
 import msgspec
 from fastapi import APIRouter, Request, Response
 
@@ -41,7 +43,7 @@ def upload_router(engine: AsyncEngine, config: ModelConfig) -> APIRouter:
     async def update_weights_from_upload(http: Request) -> Response:
         try:
             body = await read(http, UploadUpdate)
-            await engine.update_from_upload(
+            await engine.serve_received(
                 body.receipt, body.weight_version, flush=body.flush_cache, abort_all=body.abort_all_requests
             )
         except (ModelError, BadRequest) as error:
@@ -55,9 +57,10 @@ def upload_router(engine: AsyncEngine, config: ModelConfig) -> APIRouter:
 
 async def received(engine: AsyncEngine, http: Request, most: int) -> Response:
     """Read what is uploaded; the answer has the receipt by which it can be served."""
+    receipt = uuid.uuid4().hex
     try:
         with inflow_of(http, promised_length(http.headers.get("content-length"), most)) as body:
-            receipt = await engine.receive_weights(lambda filling: read_upload(body, filling))
+            await engine.receive_weights(lambda filling: read_upload(body, filling), receipt)
     except TooLarge as error:
         return refused_update(str(error), PAYLOAD_TOO_LARGE)
     except TooSlow as error:

@@ -26,12 +26,11 @@ def promised_length(header: str | None, most: int) -> int:
     return length
 
 
-def read_upload(body: Inflow, filling: Filling) -> Filling:
-    """Safetensors files one after the other, each with its XXH3-128 (16 bytes) behind it. Returns the filling.
+def read_upload(body: Inflow, filling: Filling) -> None:
+    """Safetensors files one after the other, each with its XXH3-128 (16 bytes) behind it.
 
     Raises ModelError as `fill` does, and for what was damaged, broken off or does not end where a file does.
     """
     while body.left:
         read_next(body, body.left, filling.place)
     filling.check_complete()
-    return filling

@@ -3,49 +3,59 @@
 Reading into memory that is there already takes a fraction of the time: fresh pages cost more than the copy.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from student_inference.config import ModelError
-from student_inference.loading import stamps_of
-from student_inference.tensor_files import Stamp
+import torch
+
+from student_inference.config import ModelConfig, ModelError
+from student_inference.loading import BrokenOff, Filling, stamps_of
 from student_inference.weights import Weights
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Staged:
     """Weights that were read and checked, and only have to be served.
 
-    They are known by their version and their files' stamps, or by the receipt of their upload.
+    They are known by their version and their files' stamps, or by the receipt under which they were received; of
+    those, some may still have to come.
     """
 
-    weights: Weights
+    filling: Filling
     version: str | None = None
-    stamps: Mapping[str, Stamp] = field(default_factory=dict)
     receipt: str | None = None
 
 
 class WeightSets:
     """The sets beside the served one. One caller at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: ModelConfig, dtype: torch.dtype) -> None:
+        self._config, self._dtype = config, dtype
         self._spare: Weights | None = None
         self._staged: Staged | None = None
 
-    def read(self, read: Callable[[Weights | None], Result]) -> Result:
-        """Blocks. `read` may overwrite what it is given: what was staged, or is spare. Raises what it raises."""
-        if self._staged is not None:
-            self._spare, self._staged = self._staged.weights, None
-        into, self._spare = self._spare, None
+    def read(self, read: Callable[[Filling], object], receipt: str | None = None) -> Filling:
+        """Blocks. `read` goes on with what was staged under this receipt; else it begins anew, and overwrites it.
+
+        Raises what `read` raises: then all that was staged is forgotten, and after BrokenOff its memory too.
+        """
+        filling = self._filling(receipt)
         try:
-            return read(into)
-        except ModelError:
-            self._spare = into
+            read(filling)
+        except BrokenOff:
             raise
+        except ModelError:
+            self.retire(filling.weights)
+            raise
+        return filling
+
+    def _filling(self, receipt: str | None) -> Filling:
+        staged, self._staged = self._staged, None
+        if staged is not None and receipt is not None and staged.receipt == receipt:
+            return staged.filling
+        into, self._spare = self._spare if staged is None else staged.filling.weights, None
+        return Filling(self._config, self._dtype, into)
 
     def stage(self, staged: Staged) -> None:
         """Keep weights until they are asked for."""
@@ -57,18 +67,19 @@ class WeightSets:
         Where the directory lay when they were read does not matter: its writer may have moved it since.
         """
         staged = self._staged
-        if staged is None or staged.version != version or staged.stamps != stamps_of(directory):
+        if staged is None or staged.version != version or staged.filling.stamps != stamps_of(directory):
             return None
         self._staged = None
-        return staged.weights
+        return staged.filling.weights
 
-    def take_upload(self, receipt: str) -> Weights:
-        """The staged weights. Raises ModelError unless they are those of this upload."""
+    def take_received(self, receipt: str) -> Weights:
+        """The staged weights. Raises ModelError unless they have this receipt, and all of them have come."""
         staged = self._staged
         if staged is None or staged.receipt != receipt:
-            raise ModelError(f"receipt: no upload {receipt!r} waits here any more; send the weights again")
+            raise ModelError(f"receipt: nothing waits here under {receipt!r} any more; send the weights again")
+        staged.filling.check_complete()
         self._staged = None
-        return staged.weights
+        return staged.filling.weights
 
     def retire(self, weights: Weights) -> None:
         """Nobody uses these any more."""

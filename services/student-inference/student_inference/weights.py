@@ -137,6 +137,12 @@ def places_in(layer: Layer, config: ModelConfig) -> Iterator[tuple[str, Place]]:
             yield f"self_attn.{part}_norm.weight", (place, (1, *shape))  # one for all heads
 
 
+def as_they_come(place: Place, count: int) -> Tensor | None:
+    """The flat memory of a place where the `count` numbers of its tensor lie in their own order; None: they do not."""
+    view, _ = place
+    return view.view(-1) if view.is_contiguous() and view.numel() == count else None
+
+
 def as_it_is(tensor: Tensor) -> Place:
     return tensor, tuple(tensor.shape)
 

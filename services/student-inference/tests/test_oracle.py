@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from student_inference.products import is_large
+from transformers import AutoModelForCausalLM, Qwen3Config
 
 from .conftest import StartEngine
 from .local import params
-from .oracle import chosen, make_student, near, oracle_logprobs
+from .oracle import SHAPE, chosen, make_student, near, oracle_logprobs
 
 LENGTHS = (1, 5, 8, 9, 23, 40)
 
@@ -64,3 +65,21 @@ def test_batching_changes_nothing(student: Path, start_engine: StartEngine, max_
     alone = [start_engine(student).generate([prompt])[0].output for prompt in prompts()]
     together = start_engine(student, max_running=max_running).generate(prompts())
     assert [request.output for request in together] == alone
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_weights_so_large_that_another_library_multiplies_them(
+    tmp_path: Path, start_engine: StartEngine, bias: bool
+) -> None:
+    shape = {"vocab_size": 2048, "hidden_size": 1024, "intermediate_size": 2048, "num_hidden_layers": 2}
+    config = Qwen3Config(**{**SHAPE, **shape}, head_dim=512, attention_bias=bias, tie_word_embeddings=True)
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    engine = start_engine(tmp_path)
+    assert all(
+        is_large(weight) for weight in (engine.engine.model.weights.head, engine.engine.model.weights.layers[0].out)
+    )
+    for count in (1, 2, 4):
+        for request in engine.generate(prompts()[-count:], params(max_new_tokens=6)):
+            logprobs = oracle_logprobs(tmp_path, request.tokens)
+            assert near(request.logprobs, chosen(logprobs, request.prompt, request.output))

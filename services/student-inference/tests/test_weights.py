@@ -11,8 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from student_inference.config import ModelError, read_config, read_eos_ids, read_rope
 from student_inference.loading import load_weights
+from transformers import AutoModelForCausalLM, Qwen3Config
 
-from .oracle import make_student
+from .oracle import SHAPE, make_student
 
 Spoil = Callable[[Path], object]
 
@@ -136,3 +137,17 @@ def test_end_tokens_of_both_files_count(student: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(student, tmp_path / "other"))
     (other / "generation_config.json").write_text(json.dumps({"eos_token_id": [4, 5]}))
     assert read_eos_ids(other) == {1, 4, 5}
+
+
+def test_heads_of_two_channels_have_their_norms(tmp_path: Path) -> None:
+    """Where turning channels into another order changes nothing, there are still as many norms as heads."""
+    torch.manual_seed(6)
+    model = AutoModelForCausalLM.from_config(Qwen3Config(**SHAPE, head_dim=2, tie_word_embeddings=True))
+    attention = model.model.layers[0].self_attn
+    for norm in (attention.q_norm, attention.k_norm):
+        norm.weight.data.normal_()
+    model.save_pretrained(tmp_path)
+    weights = load_weights(tmp_path, read_config(tmp_path), torch.float32)
+    expected = [attention.q_norm.weight] * SHAPE["num_attention_heads"]
+    expected += [attention.k_norm.weight] * SHAPE["num_key_value_heads"]
+    assert torch.equal(weights.layers[0].qk_norm, torch.stack(expected))

@@ -1,8 +1,10 @@
 """The files of a release while they are written: one thread lands them, those of the replicas follow."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from torch import Tensor
 
 from trainer.engine import EngineError
 
@@ -12,11 +14,17 @@ class NotLanded(EngineError):
 
 
 class Landing:
-    """`place`: the directory in which they lie, under whatever name it has just now. `digests`: filled by name."""
+    """`place`: the directory in which they lie, under whatever name it has just now. `digests`: filled by name.
 
-    def __init__(self, place: Path, digests: dict[str, str]) -> None:
+    `shards`: the tensors of each file, while they are in memory.
+    """
+
+    def __init__(
+        self, place: Path, digests: dict[str, str], shards: Mapping[str, Mapping[str, Tensor]] | None = None
+    ) -> None:
         self.place = place
         self.digests = digests
+        self.shards = shards or {}
         self._ended: bool | None = None  # False: given up
         self._changed = threading.Condition()
 
@@ -31,6 +39,11 @@ class Landing:
         with self._changed:
             self._ended = whole
             self._changed.notify_all()
+
+    def settle(self, place: Path) -> None:
+        """All lie here now, and the memory may change."""
+        self.place = place
+        self.shards = {}
 
     def follow(self, seconds: float) -> Iterator[tuple[str, str]]:
         """Each file and its XXH3-128, as soon as it is whole. Raises NotLanded when one takes longer than `seconds`."""

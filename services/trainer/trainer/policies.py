@@ -12,7 +12,7 @@ from xxhash import xxh3_128
 from trainer.durable import remove_unfinished, remove_whole, whole_directory
 from trainer.policy import Policy
 from trainer.shards import INDEX_FILE, cut, index_of
-from trainer.tensor_files import length_of, write_tensors
+from trainer.tensor_files import length_of, pieces_of, write_tensors
 
 WEIGHT_FILES = ("*.safetensors", "*.safetensors.index.json", "*.bin", "*.bin.index.json", "*.pt", "*.pth")
 NOT_COPIED = (*WEIGHT_FILES, SHA256.file, XXH128.file)
@@ -38,24 +38,28 @@ def whole_policy(base: Path, directory: Path) -> Iterator[tuple[Path, dict[str, 
         yield unfinished, digests
 
 
-def write_weights(weights: Mapping[str, Tensor], limit: int | None, place: Path, land: Land) -> None:
-    """As files of `limit` bytes, or as one; with them the index that names all. Raises OSError."""
-    shards = cut(weights, limit)
+def write_weights(shards: Mapping[str, Mapping[str, Tensor]], place: Path, land: Land) -> None:
+    """The tensors of each file; with several files the index that names all. Raises OSError."""
     if len(shards) > 1:
         (place / INDEX_FILE).write_text(index_of(shards))
     for name, tensors in shards.items():
         land(name, write_tensors(place / name, tensors, METADATA, xxh3_128))
 
 
-def lengths_of(weights: Mapping[str, Tensor], limit: int | None) -> dict[str, int]:
-    """Bytes of each file that `write_weights` will write."""
-    return {name: length_of(tensors, METADATA) for name, tensors in cut(weights, limit).items()}
+def lengths_of(shards: Mapping[str, Mapping[str, Tensor]]) -> dict[str, int]:
+    """How many bytes each file has that `write_weights` writes."""
+    return {name: length_of(tensors, METADATA) for name, tensors in shards.items()}
+
+
+def content_of(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
+    """The bytes that `write_weights` writes to the file of these tensors, piece by piece."""
+    return pieces_of(tensors, METADATA)
 
 
 def write_policy(policy: Policy, base: Path, directory: Path, limit: int | None = None) -> None:
     """A policy that nobody waits for. Raises OSError."""
     with whole_policy(base, directory) as (place, digests):
-        write_weights(policy.weights(), limit, place, digests.__setitem__)
+        write_weights(cut(policy.weights(), limit), place, digests.__setitem__)
 
 
 def copy_all_but_weights(base: Path, into: Path) -> None:

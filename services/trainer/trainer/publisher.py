@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Literal, TypeVar
 
 from contracts.events import Event, PolicyPublished, PolicyRolledBack, PublishFailed, ReplicaLeft
 from contracts.policies import checkpoint_steps
-from torch import Tensor
 
 from trainer.canary import TOLERANCE
 from trainer.engine import Engine, EngineError, RouteMissing
@@ -95,16 +95,23 @@ class WeightPublisher:
             self.route.wake(replica.engine)
 
     def publish(self, policy: Policy, version: int) -> None:
-        """Write, prepare, swap, prove. Raises JobFailure when the deadline passes without a proof."""
+        """Prepare, swap, prove, and write: first where engines read files, else last.
+
+        Raises JobFailure when the deadline passes without a proof, and OSError.
+        """
         started = time.monotonic()
         self.stopwatch.reset()
-        weights = policy.weights()
         shard, place = self.route.smallest_shard, (self.job_id, self.data_root, self.base)
-        with new_release(policy, weights, version, *place, self.served, shard) as release:
-            prepared = self.prepare(release, lambda: self.write(release, weights))
-        proofs = self.swap_until_proved(release, policy, prepared)
-        for replica, proof in proofs.items():
-            self.admit(replica, proof)
+        with ExitStack() as files:
+            release = files.enter_context(new_release(policy, version, *place, self.served, shard))
+            if self.route.reads_files:
+                prepared = self.prepare(release, lambda: self.write(release))
+                files.close()
+                proofs, failures = self.swap_all(release, policy, prepared)
+            else:
+                proofs, failures = self.swap_all(release, policy, self.prepare(release))
+                self.write(release)
+        proofs = proofs or self.try_again(release, policy, failures)
         self.served = release
         self.tell(
             PolicyPublished(
@@ -118,24 +125,23 @@ class WeightPublisher:
         )
         collect_old(release.directory.parent, kept=checkpoint_steps(self.data_root, self.job_id))
 
-    def write(self, release: Release, weights: Mapping[str, Tensor]) -> None:
-        """Engines read its first files while the others are written."""
+    def write(self, release: Release) -> None:
+        """Where engines read the files, they read the first while the others are written."""
         with self.stopwatch.measure("write"):
-            release.write(weights)
+            release.write()
 
-    def swap_until_proved(self, release: Release, policy: Policy, prepared: Outcome[None]) -> dict[Replica, Proof]:
-        """Try until replicas are proved and the rule is content. Raises JobFailure at the deadline."""
+    def try_again(self, release: Release, policy: Policy, failures: list[str]) -> dict[Replica, Proof]:
+        """From its files, until replicas are proved and the rule is content. Raises JobFailure at the deadline."""
         deadline, pause = time.monotonic() + self.rules.deadline_seconds, FIRST_PAUSE_SECONDS
-        while True:
-            proofs, failures = self.swap_all(release, policy, prepared)
-            if proofs:
-                return proofs
-            if time.monotonic() > deadline:
+        proofs: dict[Replica, Proof] = {}
+        while not proofs:
+            if time.monotonic() >= deadline:
                 within = f"policy {release.version} was not published within {self.rules.deadline_seconds:.0f} s"
                 raise JobFailure("publish_failed", f"{within}: {'; '.join(failures)}")
             self.pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            prepared = self.prepare(release)
+            proofs, failures = self.swap_all(release, policy, self.prepare(release))
+        return proofs
 
     def prepare(self, release: Release, meanwhile: Callable[[], None] = lambda: None) -> Outcome[None]:
         """First phase, over the replicas in rotation (all of them while none is)."""
@@ -145,7 +151,7 @@ class WeightPublisher:
     def swap_all(
         self, release: Release, policy: Policy, prepared: Outcome[None]
     ) -> tuple[dict[Replica, Proof], list[str]]:
-        """Second phase, over those that were prepared. No proofs: nothing was decided."""
+        """Second phase, over those that were prepared; who is proved is in rotation. No proofs: nothing was decided."""
         together = self.rules.on_failure == "roll_back" and self.served is not None
         failures = dict(prepared.failed)
         if not prepared.done or (failures and together):
@@ -165,6 +171,8 @@ class WeightPublisher:
             return {}, described(failures)
         for replica in prepared.failed if swapped.done else ():
             self.expel(replica, f"preparing version {release.version}: {prepared.failed[replica]}")
+        for replica, proof in swapped.done.items():
+            self.admit(replica, proof)
         return dict(swapped.done), described(failures)
 
     def swap_one(self, replica: Replica, release: Release) -> Proof:

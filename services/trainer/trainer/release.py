@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from contracts.policies import engine_version, policy_directory
-from torch import Tensor
 
 from trainer.canary import canary_ids
 from trainer.landing import Landing
 from trainer.policies import lengths_of, whole_policy, write_weights
 from trainer.policy import Policy
-from trainer.shards import WEIGHTS_FILE, shard_bytes, size_of
+from trainer.shards import cut, shard_bytes, size_of
 
 # A disk, network or engine that is slower than this is as good as broken; a swap must end by then.
 SLOWEST_BYTES_PER_SECOND = 20e6
@@ -24,12 +23,12 @@ SLOWEST_BYTES_PER_SECOND = 20e6
 PHASE_SECONDS = 15.0
 # The calls of a swap want the core on which the canary is computed. A broadcast takes as long as its bytes do, and the
 # canary need not wait for the last of them.
-HEAD_START_SECONDS = 0.1
+HEAD_START_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Release:
-    """`landing`: its weight files, of these `lengths`, cut at `limit` bytes, or one.
+    """`landing`: its weight files, of these `lengths`.
 
     `canary`: what the trainer computes for it; `canary_before`: for the one before. `swapped`: an engine generates
     with it, or could not be given it.
@@ -42,7 +41,6 @@ class Release:
     size: int  # bytes of its weights
     canary_ids: list[int]
     canary_before: list[float] | None
-    limit: int | None = None
     lengths: Mapping[str, int] = field(default_factory=dict)
     canary: "Future[list[float]]" = field(default_factory=Future)
     swapped: threading.Event = field(default_factory=threading.Event)
@@ -53,19 +51,14 @@ class Release:
             self.swapped.wait(HEAD_START_SECONDS)
             self.canary.set_result(policy.prompt_logprobs(self.canary_ids))
 
-    def write(self, weights: Mapping[str, Tensor]) -> None:
+    def write(self) -> None:
         """Raises OSError; then nobody waits for more of it."""
         whole = False
         try:
-            write_weights(weights, self.limit, self.landing.place, self.landing.land)
+            write_weights(self.landing.shards, self.landing.place, self.landing.land)
             whole = True
         finally:
             self.landing.end(whole)
-
-    @property
-    def weights(self) -> Path:
-        """The one file, where it was written as one."""
-        return self.landing.place / WEIGHTS_FILE
 
     @property
     def phase_seconds(self) -> float:
@@ -76,7 +69,6 @@ class Release:
 @contextmanager
 def new_release(
     policy: Policy,
-    weights: Mapping[str, Tensor],
     version: int,
     job_id: str,
     data_root: Path,
@@ -89,19 +81,19 @@ def new_release(
     `smallest_shard`: bytes of its files, at least; None: it is one file.
     """
     directory = policy_directory(data_root, job_id, version).absolute()
+    weights = policy.weights()
     size = size_of(weights)
-    limit = None if smallest_shard is None else shard_bytes(size, smallest_shard)
+    shards = cut(weights, None if smallest_shard is None else shard_bytes(size, smallest_shard))
     with whole_policy(base, directory) as (place, digests):
         release = Release(
             version=version,
             name=engine_version(job_id, version),
             directory=directory,
-            landing=Landing(place, digests),
+            landing=Landing(place, digests, shards),
             size=size,
             canary_ids=canary_ids(policy.vocab_size),
             canary_before=before.canary.result() if before else None,
-            limit=limit,
-            lengths=lengths_of(weights, limit),
+            lengths=lengths_of(shards),
         )
         yield release
-    release.landing.place = directory
+    release.landing.settle(directory)

@@ -10,14 +10,16 @@ class WeightRoute(Protocol):
     """All but `close` run in the thread of their engine and raise EngineError; RouteMissing ends a job at its start.
 
     `smallest_shard`: bytes of the files that a release is cut into, at least; None: the route wants one file.
+    `reads_files`: engines are given the files; else what lies in memory, and the files are written after the swap.
     """
 
     smallest_shard: int | None
+    reads_files: bool
 
     def prepare(self, engine: Engine, release: Release) -> None:
         """Give the engine what the swap needs, and check it. Nothing that is served changes.
 
-        Called when the release begins to be written: `release.landing` tells what is there.
+        `release.landing` tells which files are there, and what is in memory.
         """
 
     def swap(self, engine: Engine, release: Release) -> None:

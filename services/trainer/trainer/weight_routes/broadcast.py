@@ -9,8 +9,13 @@ import itertools
 import secrets
 import threading
 
+from safetensors import safe_open
+from torch import Tensor
+
 from trainer.engine import ANSWER_SECONDS, Engine, EngineError, RouteMissing
+from trainer.landing import Landing
 from trainer.release import Release
+from trainer.shards import WEIGHTS_FILE
 from trainer.weight_routes.group import Backend, Group
 
 
@@ -21,6 +26,7 @@ class Broadcast:
         self.address = address
         self.backend: Backend = backend
         self.smallest_shard: int | None = None
+        self.reads_files = False
         self.groups: dict[str, Group] = {}
         self.numbers = itertools.count()
         self.prefix = f"socratic-{secrets.token_hex(4)}"
@@ -50,10 +56,10 @@ class Broadcast:
         seconds = release.phase_seconds
         tell(group.engine, "/begin_weight_update", seconds)
         if self.turn is None:
-            group.send(release.weights, release.name, seconds)
+            group.send(tensors_of(release.landing), release.name, seconds)
         else:
             with self.turn:
-                group.send(release.weights, release.name, seconds)
+                group.send(tensors_of(release.landing), release.name, seconds)
         tell(group.engine, "/end_weight_update", seconds)
 
     def wake(self, engine: Engine) -> None:
@@ -66,6 +72,15 @@ class Broadcast:
         while self.groups:
             _, group = self.groups.popitem()
             group.leave()
+
+
+def tensors_of(landing: Landing) -> dict[str, Tensor]:
+    """From memory while they are there, else mapped from their file: only what is being sent is read."""
+    in_memory = {name: tensor for shard in landing.shards.values() for name, tensor in shard.items()}
+    if in_memory:
+        return in_memory
+    with safe_open(landing.place / WEIGHTS_FILE, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (safe_open is no mapping)
 
 
 def tell(engine: Engine, path: str, seconds: float) -> None:

@@ -4,13 +4,11 @@ import contextlib
 import socket
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from safetensors import safe_open
 from torch import Tensor
 from torch.distributed import PrefixStore, ProcessGroupGloo, TCPStore  # type: ignore[attr-defined]
 
@@ -47,9 +45,8 @@ class Group:
         self.engine.succeed("/init_weights_update_group", {**place, "group_name": name, "backend": backend}, seconds)
         self.group = meeting.result(seconds)
 
-    def send(self, weights: Path, version: str, seconds: float) -> None:
-        """Broadcast every tensor of a safetensors file; the engine serves them as `version`."""
-        tensors = tensors_of(weights)
+    def send(self, tensors: Mapping[str, Tensor], version: str, seconds: float) -> None:
+        """Broadcast them all; the engine serves them as `version`."""
         body = {
             "names": list(tensors),
             "dtypes": [str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()],
@@ -63,10 +60,11 @@ class Group:
         sending.result(seconds)
 
     def broadcast(self, tensors: list[Tensor], patience: timedelta) -> None:
-        """In the order of the names, the next while one is under way."""
+        """In this order, the next while one is under way."""
         under_way: deque[Any] = deque()
         for tensor in tensors:
-            under_way.append(self.group.broadcast(tensor.cuda() if self.backend == "nccl" else tensor, 0))
+            flat = tensor.detach().contiguous()
+            under_way.append(self.group.broadcast(flat.cuda() if self.backend == "nccl" else flat.cpu(), 0))
             if len(under_way) == UNDER_WAY:
                 under_way.popleft().wait(patience)
         for work in under_way:
@@ -117,9 +115,3 @@ def process_group(backend: Backend, store: TCPStore, name: str, size: int, patie
     options = torch.distributed.ProcessGroupNCCL.Options()
     options._timeout = patience
     return torch.distributed.ProcessGroupNCCL(named, 0, size, options)
-
-
-def tensors_of(weights: Path) -> dict[str, Tensor]:
-    """Memory-mapped: only what is being sent is read."""
-    with safe_open(weights, framework="pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (safe_open is no mapping)

@@ -12,6 +12,7 @@ class SharedDirectory:
 
     def __init__(self, smallest_shard: int = SMALLEST_BYTES) -> None:
         self.smallest_shard: int | None = smallest_shard
+        self.reads_files = True
 
     def prepare(self, engine: Engine, release: Release) -> None:
         """The engine reads and checks each file when it has landed; real SGLang cannot, and is judged by its canary."""
