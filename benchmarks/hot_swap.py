@@ -5,7 +5,7 @@ proves version after version. The limit is measured in the same run, alternately
 same bytes written in one go and forced to it (write + fsync). In a swap the disk has to take every byte once; nothing
 is read back from it, as the page cache has it. Ours does not wait until the disk has all, as the checkpoint is what
 must survive: so the time that forcing takes after each swap is measured too, and a second ratio counts it as ours.
-`broadcast` and `upload` write the files when the new version is proved: how long `publish` takes in all is told too. A
+`broadcast` and `upload` write the files while the new version is proved: how long `publish` takes in all is told too. A
 third is against the same bytes through a loopback connection, which `broadcast` and `upload` need besides. For
 `broadcast` gloo's own time is measured too: two idle processes, the same tensors. The last line is for scripts.
 """

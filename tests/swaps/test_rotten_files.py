@@ -84,18 +84,22 @@ def test_what_lies_in_memory_is_served_before_its_files_are_written(
     route: Callable[[], WeightRoute],
 ) -> None:
     """And a disk that cannot take them ends the publication, with nothing left behind and nothing unproved."""
-    fleet, disk = make_fleet([engines[0].url], route()), []
+    monkeypatch.setattr("trainer.release.HEAD_START_SECONDS", WAIT_SECONDS)
+    fleet, seen = make_fleet([engines[0].url], route()), []
     fleet.publish(0)
+    engine = Engine(engines[0].url)
 
     def write(shards: object, place: Path, land: object) -> None:
-        disk.append((fleet.serving(), [path.name for path in place.glob("*.safetensors")]))
+        seen.append((engine.identity().weight_version, [path.name for path in place.glob("*.safetensors")]))
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
         patched.setattr("trainer.release.write_weights", write)
         with pytest.raises(OSError, match="No space left"):
             fleet.publish(1)
-    assert disk == [({engines[0].url: 1}, [])]
+    engine.close()
+    assert seen == [("job-1:1", [])]
+    assert fleet.serving() == {engines[0].url: 1}
     assert [event.policy_version for event in fleet.events(PolicyPublished)] == [0]
     assert fleet.publisher.served is not None
     assert list(fleet.publisher.served.directory.parent.iterdir()) == [fleet.publisher.served.directory]

@@ -95,7 +95,7 @@ class WeightPublisher:
             self.route.wake(replica.engine)
 
     def publish(self, policy: Policy, version: int) -> None:
-        """Prepare, swap, prove, and write: first where engines read files, else last.
+        """Prepare, swap, prove; and write: first where engines read the files, else meanwhile.
 
         Raises JobFailure when the deadline passes without a proof, and OSError.
         """
@@ -109,8 +109,9 @@ class WeightPublisher:
                 files.close()
                 proofs, failures = self.swap_all(release, policy, prepared)
             else:
-                proofs, failures = self.swap_all(release, policy, self.prepare(release))
-                self.write(release)
+                prepared = self.prepare(release)
+                with release.written_beside(lambda: self.write(release)):
+                    proofs, failures = self.swap_all(release, policy, prepared)
         proofs = proofs or self.try_again(release, policy, failures)
         self.served = release
         self.tell(

@@ -2,8 +2,8 @@
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,8 +21,8 @@ SLOWEST_BYTES_PER_SECOND = 20e6
 # What does not depend on the size: requests that queue before the canary, a busy machine. A call whose connection died
 # without a word hangs for so long, so it is what a swap may lose by one; the swap is then tried again.
 PHASE_SECONDS = 15.0
-# The calls of a swap want the core on which the canary is computed. A broadcast takes as long as its bytes do, and the
-# canary need not wait for the last of them.
+# A swap wants the core on which the canary is computed and the files are written. A broadcast takes as long as its
+# bytes do, and these need not wait for the last of them.
 HEAD_START_SECONDS = 0.5
 
 
@@ -59,6 +59,22 @@ class Release:
             whole = True
         finally:
             self.landing.end(whole)
+
+    @contextmanager
+    def written_beside(self, write: Callable[[], None]) -> Iterator[None]:
+        """Call it in a thread: while engines compute the requests in flight anew there is time. Raises what it raises.
+
+        Engines are proved and in rotation whether it has ended or not.
+        """
+
+        def when_swapped() -> None:
+            self.swapped.wait(HEAD_START_SECONDS)
+            write()
+
+        with ThreadPoolExecutor(1, "write") as beside:
+            writing = beside.submit(when_swapped)
+            yield
+            writing.result()
 
     @property
     def phase_seconds(self) -> float:

@@ -10,7 +10,7 @@ class WeightRoute(Protocol):
     """All but `close` run in the thread of their engine and raise EngineError; RouteMissing ends a job at its start.
 
     `smallest_shard`: bytes of the files that a release is cut into, at least; None: the route wants one file.
-    `reads_files`: engines are given the files; else what lies in memory, and the files are written after the swap.
+    `reads_files`: engines are given the files; else what lies in memory, and the files are written beside the proof.
     """
 
     smallest_shard: int | None
