@@ -74,7 +74,11 @@ def test_weights_so_large_that_another_library_multiplies_them(
     shape = {"vocab_size": 2048, "hidden_size": 1024, "intermediate_size": 2048, "num_hidden_layers": 2}
     config = Qwen3Config(**{**SHAPE, **shape}, head_dim=512, attention_bias=bias, tie_word_embeddings=True)
     torch.manual_seed(0)
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    model = AutoModelForCausalLM.from_config(config)
+    for name, parameter in model.named_parameters():
+        if name.endswith(".bias"):
+            parameter.data.normal_(std=0.3)
+    model.save_pretrained(tmp_path)
     engine = start_engine(tmp_path)
     assert all(
         is_large(weight) for weight in (engine.engine.model.weights.head, engine.engine.model.weights.layers[0].out)
