@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from trainer.landing import Landing
 from trainer.patrol import Patrol
 from trainer.policy import Policy
 from trainer.publisher import SwapRules, WeightPublisher
-from trainer.release import Release
+from trainer.release import PHASE_SECONDS, Release
 from trainer.replicas import expected_of, swap
 from trainer.rotation import Rotation
 from trainer.settings import TrainerSettings
@@ -235,6 +236,18 @@ def test_the_canary_leaves_the_core_to_the_swap(
     monkeypatch.setattr(policy, "prompt_logprobs", watched)
     publisher.publish(policy, 0)
     assert seen == [([f"{JOB}:0"], False)]
+
+
+def test_files_are_written_on_leaving_when_nobody_wants_the_canary(student: Path) -> None:
+    release, written = Release(0, "job-1:0", student, Landing(student, {}), 0, [1, 2], None), []
+
+    def leave() -> None:
+        with release.written_beside(lambda: written.append(True)):
+            assert not written
+
+    with ThreadPoolExecutor(1) as beside:
+        beside.submit(leave).result(PHASE_SECONDS / 2)
+    assert written == [True]
 
 
 @pytest.mark.parametrize("reached", [True, False])

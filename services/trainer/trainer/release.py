@@ -21,8 +21,8 @@ SLOWEST_BYTES_PER_SECOND = 20e6
 # What does not depend on the size: requests that queue before the canary, a busy machine. A call whose connection died
 # without a word hangs for so long, so it is what a swap may lose by one; the swap is then tried again.
 PHASE_SECONDS = 15.0
-# A swap wants the core on which the canary is computed and the files are written. A broadcast takes as long as its
-# bytes do, and these need not wait for the last of them.
+# The calls of a swap want the core on which the canary is computed. A broadcast takes as long as its bytes do, and the
+# canary need not wait for the last of them.
 HEAD_START_SECONDS = 0.5
 
 
@@ -62,18 +62,23 @@ class Release:
 
     @contextmanager
     def written_beside(self, write: Callable[[], None]) -> Iterator[None]:
-        """Call it in a thread: while engines compute the requests in flight anew there is time. Raises what it raises.
+        """Call it in a thread once the canary is computed, or on leaving. Raises what it raises.
 
-        Engines are proved and in rotation whether it has ended or not.
+        Engines compute requests anew at that time; they are proved and in rotation whether it has ended or not.
         """
+        begin = threading.Event()
+        self.canary.add_done_callback(lambda _: begin.set())
 
-        def when_swapped() -> None:
-            self.swapped.wait(HEAD_START_SECONDS)
+        def when_there_is_time() -> None:
+            begin.wait(self.phase_seconds)
             write()
 
         with ThreadPoolExecutor(1, "write") as beside:
-            writing = beside.submit(when_swapped)
-            yield
+            writing = beside.submit(when_there_is_time)
+            try:
+                yield
+            finally:
+                begin.set()
             writing.result()
 
     @property
