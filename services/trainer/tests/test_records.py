@@ -140,7 +140,7 @@ def test_the_memory_is_that_of_this_process() -> None:
     """Of pages that are new: what others gave back to the heap is resident already."""
     content = b"x" * (64 * 2**20)
     before = memory_now()
-    with mmap.mmap(-1, len(content)) as held:
+    with mmap.mmap(-1, len(content), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as held:
         held.write(content)
         after = memory_now()
     assert after.resident_bytes - before.resident_bytes >= 0.9 * len(content)

@@ -31,7 +31,7 @@ class Broadcast:
         self.numbers = itertools.count()
         self.prefix = f"socratic-{secrets.token_hex(4)}"
         # Two NCCL operations of one GPU at a time may wait for each other for ever.
-        self.turn = threading.Lock() if backend == "nccl" else None
+        self.turn = threading.Lock() if backend == "nccl" else contextlib.nullcontext()
 
     def prepare(self, engine: Engine, release: Release) -> None:
         """Meet the engine. SGLang serves every tensor as it arrives, so none may travel before the swap."""
@@ -55,11 +55,8 @@ class Broadcast:
         """One whole update."""
         seconds = release.phase_seconds
         tell(group.engine, "/begin_weight_update", seconds)
-        if self.turn is None:
+        with self.turn:
             group.send(tensors_of(release.landing), release.name, seconds)
-        else:
-            with self.turn:
-                group.send(tensors_of(release.landing), release.name, seconds)
         tell(group.engine, "/end_weight_update", seconds)
 
     def wake(self, engine: Engine) -> None:
