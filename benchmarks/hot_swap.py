@@ -30,8 +30,9 @@ from gloo_pair import Side, gloo_pair
 from processes import free_port, start
 from trainer.engine import Engine
 from trainer.policy import Policy
-from trainer.publisher import SwapRules, WeightPublisher
+from trainer.publisher import WeightPublisher
 from trainer.rotation import Rotation
+from trainer.swapper import Swapper, SwapRules
 from trainer.weight_routes import WeightRoute
 from trainer.weight_routes.broadcast import Broadcast
 from trainer.weight_routes.shared_directory import SharedDirectory
@@ -179,9 +180,8 @@ def measure(megabytes: int, rounds: int, route: WeightRoute) -> float:
         server = start([sys.executable, "-m", "student_inference"], port, OMP_NUM_THREADS="1", **environment)
         engine, policy = Engine(f"http://127.0.0.1:{port}"), Policy.load(base, 1.0)
         rotation = Rotation([engine.url], lambda url, standing: None, {})
-        publisher = WeightPublisher(
-            [engine], route, rotation, root, JOB, base, lambda event: None, time.sleep, SwapRules()
-        )
+        swapper = Swapper([engine], route, rotation, lambda event: None, time.sleep, SwapRules())
+        publisher = WeightPublisher(swapper, root, JOB, base)
         shapes = [tensor.shape for tensor in policy.weights().values()]
         pair = gloo_pair(shapes) if isinstance(route, Broadcast) else nullcontext()
         try:
@@ -217,13 +217,13 @@ def report(
 ) -> float:
     """Publish and write in turn; the first two versions warm up what later ones reuse."""
     played = [play(version, publisher, policy, clients, peer) for version in range(rounds + 2)][2:]
-    assert publisher.served is not None
-    size = publisher.served.size / 1e6
+    assert publisher.swapper.served is not None
+    size = publisher.swapper.served.size / 1e6
     swaps = [one.ours for one in played]
     mine, forcing = statistics.median(swaps), statistics.median(one.forcing for one in played)
     disk, loopback = statistics.median(one.disk for one in played), statistics.median(one.loopback for one in played)
     ratio, durable, network = over(mine, disk), over(mine + forcing, disk), over(mine, loopback)
-    phases = ", ".join(f"{name} {seconds:.3f}" for name, seconds in publisher.stopwatch.seconds.items())
+    phases = ", ".join(f"{name} {seconds:.3f}" for name, seconds in publisher.swapper.stopwatch.seconds.items())
     usual = statistics.median(gap for client in clients for _, gap in client.gaps)
     answers = sum(len(client.arrivals) for client in clients) // ANSWER_TOKENS
     sys.stdout.write(
@@ -258,8 +258,8 @@ def play(
     publisher.publish(policy, version)
     whole = time.perf_counter() - started
     ours = first_token(clients, f"{JOB}:{version}") - started
-    assert publisher.served is not None
-    files = sorted(publisher.served.landing.place.glob("*.safetensors"))
+    assert publisher.swapper.served is not None
+    files = sorted(publisher.swapper.served.landing.place.glob("*.safetensors"))
     forcing = forcing_seconds(files)
     data = memoryview(b"".join(file.read_bytes() for file in files))
     during = [gap for client in clients for at, gap in client.gaps if started <= at <= started + ours + 1]

@@ -15,9 +15,10 @@ from contracts.rotation import Standing
 from trainer.engine import Engine
 from trainer.patrol import Patrol
 from trainer.policy import Policy
-from trainer.publisher import SwapRules, WeightPublisher
+from trainer.publisher import WeightPublisher
 from trainer.rotation import Rotation
 from trainer.store import Store, connect
+from trainer.swapper import Swapper, SwapRules
 from trainer.weight_routes import WeightRoute
 from trainer.weight_routes.shared_directory import SharedDirectory
 from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
@@ -94,14 +95,14 @@ class Fleet:
 
     def rotation(self) -> dict[str, Standing]:
         """As workers read it."""
-        return self.store.rotation(JOB, [replica.url for replica in self.publisher.replicas])
+        return self.store.rotation(JOB, [replica.url for replica in self.publisher.swapper.replicas])
 
     def serving(self) -> dict[str, int | None]:
         return {url: standing.current for url, standing in self.rotation().items()}
 
     def patrol_until(self, done: Callable[[], bool]) -> None:
         """As the trainer does while it waits."""
-        patrol, deadline = Patrol(self.publisher), time.monotonic() + WAIT_SECONDS
+        patrol, deadline = Patrol(self.publisher.swapper), time.monotonic() + WAIT_SECONDS
         while not done():
             assert time.monotonic() < deadline, (self.rotation(), self.told[-5:])
             patrol.look()
@@ -135,17 +136,15 @@ def make_fleet(
     def make(urls: Sequence[str], route: WeightRoute | None = None, rule: Any = "rotate_out", **rules: Any) -> Fleet:
         told: list[Event] = []
         settled = {"phase_seconds": PHASE_SECONDS, "deadline_seconds": WAIT_SECONDS, **rules}
-        publisher = WeightPublisher(
+        swapper = Swapper(
             [Engine(url) for url in urls],
             route or SharedDirectory(),
             Rotation(urls, partial(store.set_standing, JOB), store.rotation(JOB, urls)),
-            tmp_path,
-            JOB,
-            student,
             told.append,
             lambda seconds: time.sleep(min(seconds, 0.1)),
             SwapRules(rule, **settled),
         )
+        publisher = WeightPublisher(swapper, tmp_path, JOB, student)
         opened.append(publisher)
         return Fleet(publisher, Policy.load(student, 1.0), store, tmp_path, told)
 
@@ -156,7 +155,7 @@ def make_fleet(
     yield make
     for publisher in opened:
         publisher.close()
-        for replica in publisher.replicas:
+        for replica in publisher.swapper.replicas:
             replica.engine.close()
     store.redis.close()
 

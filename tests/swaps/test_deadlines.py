@@ -52,5 +52,5 @@ def test_under_roll_back_nobody_swaps_when_one_was_not_prepared(
     assert error.value.code == "publish_failed"
     assert {event.phase for event in fleet.events(PublishFailed)} == {"prepare"}
     assert fleet.serving() == dict.fromkeys(urls, 0)
-    assert [replica.engine.identity().weight_version for replica in fleet.publisher.replicas] == ["job-1:0"] * 2
+    assert [replica.engine.identity().weight_version for replica in fleet.publisher.swapper.replicas] == ["job-1:0"] * 2
     assert fleet.events(ReplicaLeft) == fleet.events(PolicyRolledBack) == []

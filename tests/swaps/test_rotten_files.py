@@ -63,13 +63,13 @@ def test_a_replica_that_returns_is_not_uploaded_a_corrupt_shard(
     fleet = make_fleet([engines[0].url], Upload())
     fleet.publish(0)
     fleet.publish(1)
-    served = fleet.publisher.served
+    served = fleet.publisher.swapper.served
     assert served is not None
     *_, last = served.lengths
     good = (served.directory / last).read_bytes()
     spoil(served.directory / last)
-    [replica] = fleet.publisher.replicas
-    serving = partial(fleet.publisher.serve_one, replica, served)
+    [replica] = fleet.publisher.swapper.replicas
+    serving = partial(fleet.publisher.swapper.serve_one, replica, served)
     with pytest.raises(EngineError, match=message):
         replica.submit(serving).result(WAIT_SECONDS)
     (served.directory / last).write_bytes(good)
@@ -101,8 +101,8 @@ def test_what_lies_in_memory_is_served_before_its_files_are_written(
     assert seen == [("job-1:1", [])]
     assert fleet.serving() == {engines[0].url: 1}
     assert [event.policy_version for event in fleet.events(PolicyPublished)] == [0]
-    assert fleet.publisher.served is not None
-    assert list(fleet.publisher.served.directory.parent.iterdir()) == [fleet.publisher.served.directory]
+    assert fleet.publisher.swapper.served is not None
+    assert list(fleet.publisher.swapper.served.directory.parent.iterdir()) == [fleet.publisher.swapper.served.directory]
     fleet.publish(2)
     assert fleet.serving() == {engines[0].url: 2}
 
@@ -118,7 +118,7 @@ def test_a_write_that_fails_while_engines_read_leaves_the_old_weights(
     (fleet.publisher.base / last / "file").touch()
     with pytest.raises(OSError, match=last):
         fleet.publish(1)
-    [replica] = fleet.publisher.replicas
+    [replica] = fleet.publisher.swapper.replicas
     assert replica.submit(replica.engine.identity).result(WAIT_SECONDS).weight_version == "job-1:0"
     fleet.publisher.base = student
     fleet.publish(2)

@@ -144,7 +144,7 @@ def test_rolled_back_all_serve_the_version_before(
     assert fleet.serving()[urls[0]] == 0
     assert [event.policy_version for event in fleet.events(PolicyPublished)] == [0]
     proxy.lies = False
-    fleet.publisher.rules = type(fleet.publisher.rules)("roll_back")
+    fleet.publisher.swapper.rules = type(fleet.publisher.swapper.rules)("roll_back")
     fleet.patrol_until(lambda: set(fleet.serving().values()) == {0})
     fleet.publish(2)
     assert fleet.serving() == dict.fromkeys(urls, 2)
@@ -197,11 +197,11 @@ def test_an_engine_that_a_killed_trainer_left_paused_goes_on_before_the_next_pub
     fleet.publish(0)
     rollouts = traffic(urls)
     wait_until(lambda: answered(rollouts, 0), "answers")
-    for replica in fleet.publisher.replicas:
+    for replica in fleet.publisher.swapper.replicas:
         replica.engine.pause(ANSWER_SECONDS)  # the trainer dies here
     next_trainer = make_fleet(urls, ROUTES[route]())
     before = len(rollouts.exchanges)
-    next_trainer.publisher.wake()
+    next_trainer.publisher.swapper.wake()
     wait_until(lambda: len(rollouts.exchanges) > before + rollouts.clients, "answers after the trainer's death")
     rollouts.stop()
     assert rollouts.failures == []

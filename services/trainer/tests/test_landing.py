@@ -82,7 +82,7 @@ def test_a_write_that_fails_between_two_files_leaves_no_directory_and_no_waiting
     publisher: WeightPublisher, student: Path, engine: StandInEngine, tmp_path: Path
 ) -> None:
     policy, limit = Policy.load(student, 1.0), 8192
-    publisher.route = SharedDirectory(limit)
+    publisher.swapper.route = SharedDirectory(limit)
     publisher.publish(policy, 0)
     whole_base = publisher.base
     publisher.base = Path(shutil.copytree(student, tmp_path / "base"))
@@ -94,7 +94,7 @@ def test_a_write_that_fails_between_two_files_leaves_no_directory_and_no_waiting
     policies = policy_directory(tmp_path, JOB, 1).parent
     assert [path.name for path in policies.iterdir()] == ["v000000"]
     # Sooner than it would give up by itself.
-    assert publisher.replicas[0].submit(lambda: "free").result(PHASE_SECONDS / 2) == "free"
+    assert publisher.swapper.replicas[0].submit(lambda: "free").result(PHASE_SECONDS / 2) == "free"
     assert engine.version == f"{JOB}:0"
     publisher.base = whole_base
     publisher.publish(policy, 1)

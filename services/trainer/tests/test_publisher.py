@@ -16,11 +16,12 @@ from trainer.jobs import route_of, rules_of
 from trainer.landing import Landing
 from trainer.patrol import Patrol
 from trainer.policy import Policy
-from trainer.publisher import SwapRules, WeightPublisher
+from trainer.publisher import WeightPublisher
 from trainer.release import PHASE_SECONDS, Release
 from trainer.replicas import expected_of, swap
 from trainer.rotation import Rotation
 from trainer.settings import TrainerSettings
+from trainer.swapper import Swapper, SwapRules
 from trainer.weight_routes.broadcast import Broadcast
 from trainer.weight_routes.shared_directory import SharedDirectory
 from trainer.weight_routes.upload import Upload
@@ -44,14 +45,15 @@ def publisher(engine: StandInEngine, student: Path, tmp_path: Path, told: list[E
 
     client, rotation = Engine(engine.url), Rotation([engine.url], lambda url, standing: None, {})
     rules = SwapRules(deadline_seconds=DEADLINE_SECONDS)
-    opened = WeightPublisher([client], SharedDirectory(), rotation, tmp_path, JOB, student, told.append, pause, rules)
+    swapper = Swapper([client], SharedDirectory(), rotation, told.append, pause, rules)
+    opened = WeightPublisher(swapper, tmp_path, JOB, student)
     yield opened
     opened.close()
     client.close()
 
 
 def look_until(publisher: WeightPublisher, done: Callable[[], bool]) -> None:
-    patrol, deadline = Patrol(publisher, silence_seconds=0.0), time.monotonic() + WAIT_SECONDS
+    patrol, deadline = Patrol(publisher.swapper, silence_seconds=0.0), time.monotonic() + WAIT_SECONDS
     while not done():
         assert time.monotonic() < deadline
         patrol.look()
@@ -99,8 +101,8 @@ def test_an_engine_that_keeps_its_old_weights_is_never_counted(
     assert error.value.code == "publish_failed"
     assert types_of(told).count(PolicyPublished) == 1
     assert PublishFailed in types_of(told)
-    assert publisher.served is not None
-    assert publisher.served.version == 0
+    assert publisher.swapper.served is not None
+    assert publisher.swapper.served.version == 0
 
 
 @pytest.mark.parametrize(("fault", "message"), [("refusing", "out of memory"), ("mislabelled", "but serves default")])
@@ -119,7 +121,7 @@ def test_an_engine_that_recovers_is_published_to(
     publisher: WeightPublisher, policy: Policy, engine: StandInEngine, told: list[Event]
 ) -> None:
     engine.faults.add("refusing")
-    publisher.pause = lambda _: engine.faults.clear()
+    publisher.swapper.pause = lambda _: engine.faults.clear()
     publisher.publish(policy, 0)
     assert types_of(told) == [PublishFailed, PolicyPublished]
 
@@ -138,13 +140,13 @@ def test_a_replica_that_was_mended_with_a_version_replaced_meanwhile_stays_out(
     publisher: WeightPublisher, policy: Policy, told: list[Event]
 ) -> None:
     publisher.publish(policy, 0)
-    [replica] = publisher.replicas
+    [replica] = publisher.swapper.replicas
     late = replica.proof
     publisher.publish(policy, 1)
-    publisher.expel(replica, "it was started again")
-    assert late and publisher.served  # noqa: PT018
-    Patrol(publisher).welcome(replica, late, publisher.served)
-    assert not publisher.rotation.holds(replica.url)
+    publisher.swapper.expel(replica, "it was started again")
+    assert late and publisher.swapper.served  # noqa: PT018
+    Patrol(publisher.swapper).welcome(replica, late, publisher.swapper.served)
+    assert not publisher.swapper.rotation.holds(replica.url)
     assert PolicyRestored not in types_of(told)
 
 
@@ -164,7 +166,7 @@ def test_waiting_for_an_engine_ends_when_the_trainer_is_asked_to(
     def stop(_: float) -> None:
         raise JobStopped("asked")
 
-    publisher.pause = stop
+    publisher.swapper.pause = stop
     engine.faults.add("refusing")
     with pytest.raises(JobStopped):
         publisher.publish(policy, 0)
@@ -210,7 +212,7 @@ def test_where_the_engine_cannot_check_the_files_the_trainer_does(
     publisher: WeightPublisher, policy: Policy, engine: StandInEngine
 ) -> None:
     """As real SGLang, which has no /prepare_weights."""
-    publisher.route = RottenDisk()
+    publisher.swapper.route = RottenDisk()
     with pytest.raises(JobFailure, match="differs from its checksum"):
         publisher.publish(policy, 0)
     assert engine.version == "default"
@@ -259,7 +261,7 @@ def test_a_swap_that_fails_does_not_keep_the_canary_waiting(
         del engine.routes["/pause_generation"]
     release = Release(0, "job-1:0", student, Landing(student, {}), 0, [1, 2], None)
     with pytest.raises(EngineError):
-        swap(publisher.replicas[0].engine, publisher.route, release, TOLERANCE)
+        swap(publisher.swapper.replicas[0].engine, publisher.swapper.route, release, TOLERANCE)
     assert release.swapped.is_set()
 
 

@@ -27,12 +27,13 @@ from trainer.loop import TrainingLoop
 from trainer.meters import Meters
 from trainer.observers import Observers, StepWriter
 from trainer.patrol import Patrol
-from trainer.publisher import SwapRules, WeightPublisher
+from trainer.publisher import WeightPublisher
 from trainer.rotation import Rotation
 from trainer.settings import TrainerSettings
 from trainer.stopwatch import Stopwatch
 from trainer.store import Job, Store
 from trainer.students import find_student
+from trainer.swapper import Swapper, SwapRules
 from trainer.teacher_kl import TeacherKl
 from trainer.tensorboard_log import TensorBoardLog
 from trainer.vigil import Vigil
@@ -102,7 +103,7 @@ class Trainer:
                 vigil = Vigil(self.store, job, self.stopping)
                 observers = Observers(self.store, job.id, self.meters, self.step_writers(job.id))
                 with closing(self.publisher(job, observers, vigil)) as publisher:
-                    publisher.wake()
+                    publisher.swapper.wake()
                     self.prepare(job, observers, vigil, publisher).run()
         except JobStopped as stop:
             log.info("job_left", reason=str(stop))
@@ -141,7 +142,7 @@ class Trainer:
         """Wire the parts of one job together."""
         learner = prepare(job.spec, self.settings.model_roots, self.crew, partial(vigil.measure, self.stopwatch))
         self.meters.staleness_bound.set(job.spec.rollout.max_staleness)
-        vigil.also = [Patrol(publisher).look, partial(self.discards.look, held=job.id)]
+        vigil.also = [Patrol(publisher.swapper).look, partial(self.discards.look, held=job.id)]
         wanted = job.spec.training.teacher_kl
         return TrainingLoop(
             job=job,
@@ -160,17 +161,16 @@ class Trainer:
         """The way from a policy to every engine, as the settings say."""
         urls = [engine.url for engine in self.engines]
         rotation = Rotation(urls, partial(self.store.set_standing, job.id), self.store.rotation(job.id, urls))
-        return WeightPublisher(
+        swapper = Swapper(
             engines=self.engines,
             route=route_of(self.settings),
             rotation=rotation,
-            data_root=self.settings.data_root,
-            job_id=job.id,
-            base=find_student(job.spec.student.model, self.settings.model_roots),
             tell=observers.tell,
             pause=vigil.pause,
             rules=rules_of(self.settings, job.spec.training.precision),
         )
+        base = find_student(job.spec.student.model, self.settings.model_roots)
+        return WeightPublisher(swapper, self.settings.data_root, job.id, base)
 
 
 def rules_of(settings: TrainerSettings, precision: str) -> SwapRules:

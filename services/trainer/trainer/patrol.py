@@ -8,9 +8,9 @@ from contracts.events import PolicyRestored
 
 from trainer.engine import EngineError, Identity
 from trainer.failures import JobFailure
-from trainer.publisher import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, WeightPublisher
 from trainer.release import Release
-from trainer.replicas import Proof, Replica
+from trainer.replicas import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Proof, Replica
+from trainer.swapper import Swapper
 
 # A busy engine may miss an answer or two; one that is silent for longer must not be sent anything.
 SILENCE_SECONDS = 5.0
@@ -20,17 +20,17 @@ log = structlog.get_logger()
 class Patrol:
     """`look` never waits: replicas do their errands in their own threads."""
 
-    def __init__(self, publisher: WeightPublisher, silence_seconds: float = SILENCE_SECONDS) -> None:
-        self.publisher = publisher
+    def __init__(self, swapper: Swapper, silence_seconds: float = SILENCE_SECONDS) -> None:
+        self.swapper = swapper
         self.silence_seconds = silence_seconds
         self.deserted_at: float | None = None
 
     def look(self) -> None:
         """Call every second or so. Raises JobFailure when no replica has been in rotation for too long."""
-        served = self.publisher.served
+        served = self.swapper.served
         if served is None:
             return
-        for replica in self.publisher.replicas:
+        for replica in self.swapper.replicas:
             if replica.errand is not None and replica.errand.done():
                 self.hear(replica, served)
             if replica.errand is None and time.monotonic() >= replica.next_errand_at:
@@ -39,10 +39,10 @@ class Patrol:
 
     def send(self, replica: Replica, served: Release) -> None:
         """A member is asked who it is; one that is out is given the version again."""
-        if self.publisher.rotation.holds(replica.url):
+        if self.swapper.rotation.holds(replica.url):
             replica.errand = replica.submit(replica.engine.identity)
         else:
-            replica.errand = replica.submit(partial(self.publisher.serve_one, replica, served))
+            replica.errand = replica.submit(partial(self.swapper.serve_one, replica, served))
 
     def hear(self, replica: Replica, served: Release) -> None:
         """What came of the errand."""
@@ -57,43 +57,43 @@ class Patrol:
         if isinstance(found, Proof):
             self.welcome(replica, found, served)
         elif replica.proof is not None and found != replica.proof.identity:
-            self.publisher.expel(replica, lost(found, replica.proof.identity))
+            self.swapper.expel(replica, lost(found, replica.proof.identity))
 
     def disappointed(self, replica: Replica, error: EngineError) -> None:
         """A member may be silent for a while; a try to mend another is repeated, ever more rarely."""
         silent = time.monotonic() - replica.heard_at
-        if not self.publisher.rotation.holds(replica.url):
+        if not self.swapper.rotation.holds(replica.url):
             log.warning("replica_not_mended", replica=replica.url, error=str(error))
             replica.pause_seconds = min(max(2 * replica.pause_seconds, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             replica.next_errand_at = time.monotonic() + replica.pause_seconds
         elif silent > self.silence_seconds:
-            self.publisher.expel(replica, f"no answer for {silent:.0f} s: {error}")
+            self.swapper.expel(replica, f"no answer for {silent:.0f} s: {error}")
 
     def welcome(self, replica: Replica, proof: Proof, served: Release) -> None:
         """It was mended; with a version that has been replaced meanwhile it stays out."""
-        if proof.version != served.version or self.publisher.rotation.holds(replica.url):
+        if proof.version != served.version or self.swapper.rotation.holds(replica.url):
             return
-        found = self.publisher.rotation.standings[replica.url].reason
-        self.publisher.admit(replica, proof)
-        self.publisher.tell(
+        found = self.swapper.rotation.standings[replica.url].reason
+        self.swapper.admit(replica, proof)
+        self.swapper.tell(
             PolicyRestored(
                 at=time.time(),
                 policy_version=served.version,
                 found=found,
                 replica=replica.url,
-                in_rotation=self.publisher.rotation.size,
+                in_rotation=self.swapper.rotation.size,
             )
         )
 
     def check_desertion(self) -> None:
         """Without any replica nothing can be sampled: after the deadline the job fails."""
-        if self.publisher.rotation.size:
+        if self.swapper.rotation.size:
             self.deserted_at = None
             return
-        now, limit = time.monotonic(), self.publisher.rules.deadline_seconds
+        now, limit = time.monotonic(), self.swapper.rules.deadline_seconds
         self.deserted_at = self.deserted_at or now
         if now - self.deserted_at > limit:
-            reasons = "; ".join(f"{url}: {one.reason}" for url, one in self.publisher.rotation.standings.items())
+            reasons = "; ".join(f"{url}: {one.reason}" for url, one in self.swapper.rotation.standings.items())
             raise JobFailure("engine_unreachable", f"no replica of the student engine for {limit:.0f} s: {reasons}")
 
 

@@ -1,245 +1,80 @@
-"""Policy versions: swapped into every replica in two phases, and proved to be served before they count."""
+"""Policy versions: written, brought to every replica, and told of once they are proved to be served."""
 
-import contextlib
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal, TypeVar
 
-from contracts.events import Event, PolicyPublished, PolicyRolledBack, PublishFailed, ReplicaLeft
+from contracts.events import PolicyPublished
 from contracts.policies import checkpoint_steps
 
-from trainer.canary import TOLERANCE
-from trainer.engine import Engine, EngineError, RouteMissing
 from trainer.failures import JobFailure
 from trainer.policies import collect_old
 from trainer.policy import Policy
 from trainer.release import Release, new_release
-from trainer.replicas import Outcome, Proof, Replica, on_all, serve, swap
-from trainer.rotation import Rotation
-from trainer.stopwatch import Stopwatch
-from trainer.weight_routes import WeightRoute
-
-# A supervisor restarts a dead engine within seconds; a large model takes a minute or two to load.
-PUBLISH_SECONDS = 180.0
-FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 10.0
-# A swap that is under way gets this long to let its engine generate again; a supervisor kills after 8 s.
-FAREWELL_SECONDS = 4.0
-
-Rule = Literal["rotate_out", "roll_back"]
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class SwapRules:
-    """What a swap must fulfil, and what becomes of one that some replicas do not.
-
-    rotate_out: the others go on with the new version, the failed ones are out until they prove it.
-    roll_back: none goes on alone: all return to the version before, and the swap is tried again.
-    """
-
-    on_failure: Rule = "rotate_out"
-    tolerance: float = TOLERANCE  # nats between engine and trainer
-    deadline_seconds: float = PUBLISH_SECONDS
-    phase_seconds: float | None = None  # None: by the size of the weights
+from trainer.replicas import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Proof, Replica
+from trainer.swapper import Swapped, Swapper
 
 
 class WeightPublisher:
-    """Publishes the versions of one job. `tell` hears of every success and failure, `pause` waits or raises."""
+    """Publishes the versions of one job, whose weights are files of `base` with other tensors."""
 
-    def __init__(
-        self,
-        engines: Sequence[Engine],
-        route: WeightRoute,
-        rotation: Rotation,
-        data_root: Path,
-        job_id: str,
-        base: Path,
-        tell: Callable[[Event], None],
-        pause: Callable[[float], None],
-        rules: SwapRules,
-    ) -> None:
-        self.replicas = [Replica(engine) for engine in engines]
-        self.route = route
-        self.rotation = rotation
+    def __init__(self, swapper: Swapper, data_root: Path, job_id: str, base: Path) -> None:
+        self.swapper = swapper
         self.data_root = data_root
         self.job_id = job_id
         self.base = base
-        self.tell = tell
-        self.pause = pause
-        self.rules = rules
-        self.served: Release | None = None
-        self.stopwatch = Stopwatch()
-
-    def close(self) -> None:
-        """End the threads and leave the engines' groups."""
-        for replica in self.replicas:
-            replica.close()
-        deadline = time.monotonic() + FAREWELL_SECONDS
-        for replica in self.replicas:
-            replica.thread.join(max(0.0, deadline - time.monotonic()))
-        self.route.close()
-
-    def wake(self) -> None:
-        """Undo what a trainer that was killed in mid-swap left behind: engines that wait for ever. Returns at once."""
-        for replica in self.replicas:
-            replica.submit(partial(self.wake_one, replica))
-
-    def wake_one(self, replica: Replica) -> None:
-        """In the replica's thread. One that does not answer is told of by the publication that follows."""
-        with contextlib.suppress(EngineError):
-            self.route.wake(replica.engine)
 
     def publish(self, policy: Policy, version: int) -> None:
         """Prepare, swap, prove; and write: first where engines read the files, else meanwhile.
 
         Raises JobFailure when the deadline passes without a proof, and OSError.
         """
-        started = time.monotonic()
-        self.stopwatch.reset()
-        shard, place = self.route.smallest_shard, (self.job_id, self.data_root, self.base)
-        with ExitStack() as files:
-            release = files.enter_context(new_release(policy, version, *place, self.served, shard))
-            if self.route.reads_files:
-                prepared = self.prepare(release, lambda: self.write(release))
-                files.close()
-                proofs, failures = self.swap_all(release, policy, prepared)
-            else:
-                prepared = self.prepare(release)
-                with release.written_beside(lambda: self.write(release)):
-                    proofs, failures = self.swap_all(release, policy, prepared)
+        swapper, started = self.swapper, time.monotonic()
+        swapper.stopwatch.reset()
+        release, (proofs, failures) = self.bring(policy, version)
         proofs = proofs or self.try_again(release, policy, failures)
-        self.served = release
-        self.tell(
+        swapper.served = release
+        swapper.tell(
             PolicyPublished(
                 at=time.time(),
                 policy_version=version,
                 canary_gap=max(proof.gap for proof in proofs.values()),
                 seconds=time.monotonic() - started,
-                in_rotation=self.rotation.size,
-                phase_seconds=dict(self.stopwatch.seconds),
+                in_rotation=swapper.rotation.size,
+                phase_seconds=dict(swapper.stopwatch.seconds),
             )
         )
         collect_old(release.directory.parent, kept=checkpoint_steps(self.data_root, self.job_id))
 
+    def bring(self, policy: Policy, version: int) -> tuple[Release, Swapped]:
+        """The first try. The release lies whole on the disk when this returns."""
+        swapper, place = self.swapper, (self.job_id, self.data_root, self.base)
+        with new_release(policy, version, *place, swapper.served, swapper.route.smallest_shard) as release:
+            if not swapper.route.reads_files:
+                prepared = swapper.prepare(release)
+                with release.written_beside(lambda: self.write(release)):
+                    return release, swapper.swap(release, policy, prepared)
+            prepared = swapper.prepare(release, lambda: self.write(release))
+        return release, swapper.swap(release, policy, prepared)
+
     def write(self, release: Release) -> None:
         """Where engines read the files, they read the first while the others are written."""
-        with self.stopwatch.measure("write"):
+        with self.swapper.stopwatch.measure("write"):
             release.write()
 
     def try_again(self, release: Release, policy: Policy, failures: list[str]) -> dict[Replica, Proof]:
         """From its files, until replicas are proved and the rule is content. Raises JobFailure at the deadline."""
-        deadline, pause = time.monotonic() + self.rules.deadline_seconds, FIRST_PAUSE_SECONDS
+        swapper, pause = self.swapper, FIRST_PAUSE_SECONDS
+        deadline = time.monotonic() + swapper.rules.deadline_seconds
         proofs: dict[Replica, Proof] = {}
         while not proofs:
             if time.monotonic() >= deadline:
-                within = f"policy {release.version} was not published within {self.rules.deadline_seconds:.0f} s"
+                within = f"policy {release.version} was not published within {swapper.rules.deadline_seconds:.0f} s"
                 raise JobFailure("publish_failed", f"{within}: {'; '.join(failures)}")
-            self.pause(pause)
+            swapper.pause(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-            proofs, failures = self.swap_all(release, policy, self.prepare(release))
+            proofs, failures = swapper.swap(release, policy, swapper.prepare(release))
         return proofs
 
-    def prepare(self, release: Release, meanwhile: Callable[[], None] = lambda: None) -> Outcome[None]:
-        """First phase, over the replicas in rotation (all of them while none is)."""
-        members = [replica for replica in self.replicas if self.rotation.holds(replica.url)] or self.replicas
-        return self.phase("prepare", members, lambda one: self.route.prepare(one.engine, release), release, meanwhile)
-
-    def swap_all(
-        self, release: Release, policy: Policy, prepared: Outcome[None]
-    ) -> tuple[dict[Replica, Proof], list[str]]:
-        """Second phase, over those that were prepared; who is proved is in rotation. No proofs: nothing was decided."""
-        together = self.rules.on_failure == "roll_back" and self.served is not None
-        failures = dict(prepared.failed)
-        if not prepared.done or (failures and together):
-            return {}, described(failures)
-        swapped = self.phase(
-            "swap",
-            list(prepared.done),
-            lambda one: self.swap_one(one, release),
-            release,
-            meanwhile=lambda: release.recognise(policy),
-        )
-        failures |= swapped.failed
-        for replica in swapped.failed:
-            self.expel(replica, f"swap to version {release.version}: {swapped.failed[replica]}")
-        if swapped.failed and together:
-            self.roll_back(release, list(prepared.done))
-            return {}, described(failures)
-        for replica in prepared.failed if swapped.done else ():
-            self.expel(replica, f"preparing version {release.version}: {prepared.failed[replica]}")
-        for replica, proof in swapped.done.items():
-            self.admit(replica, proof)
-        return dict(swapped.done), described(failures)
-
-    def swap_one(self, replica: Replica, release: Release) -> Proof:
-        """In the replica's thread."""
-        return swap(replica.engine, self.route, release, self.rules.tolerance)
-
-    def serve_one(self, replica: Replica, release: Release) -> Proof:
-        """Both phases, in the replica's thread."""
-        return serve(replica.engine, self.route, release, self.rules.tolerance)
-
-    def phase(
-        self,
-        name: str,
-        replicas: list[Replica],
-        work: Callable[[Replica], Result],
-        release: Release,
-        meanwhile: Callable[[], None] = lambda: None,
-    ) -> Outcome[Result]:
-        """Do it on all and tell of each failure. Raises JobFailure when a replica cannot take this route at all."""
-        seconds = self.rules.phase_seconds or release.phase_seconds
-        with self.stopwatch.measure(name):
-            outcome = on_all(replicas, work, seconds, lambda: self.pause(0), meanwhile)
-        for replica, error in outcome.failed.items():
-            self.tell(
-                PublishFailed(
-                    at=time.time(), policy_version=release.version, detail=str(error), replica=replica.url, phase=name
-                )
-            )
-            if isinstance(error, RouteMissing) and self.served is None:
-                raise JobFailure(
-                    "weight_route_missing", f"{error}; {type(self.route).__name__} needs it: see weight_route"
-                )
-        return outcome
-
-    def roll_back(self, abandoned: Release, replicas: list[Replica]) -> None:
-        """Give all that were touched the version before; one that cannot take it stays out of rotation."""
-        served = self.served
-        assert served is not None
-        outcome = self.phase("roll_back", replicas, lambda one: self.serve_one(one, served), served)
-        for replica, proof in outcome.done.items():
-            self.admit(replica, proof)
-        for replica, error in outcome.failed.items():
-            self.expel(replica, f"return to version {served.version}: {error}")
-        self.tell(
-            PolicyRolledBack(
-                at=time.time(),
-                policy_version=served.version,
-                abandoned_version=abandoned.version,
-                replicas=[replica.url for replica in outcome.done],
-                in_rotation=self.rotation.size,
-            )
-        )
-
-    def admit(self, replica: Replica, proof: Proof) -> None:
-        """From now on its tokens of this version count."""
-        replica.proof, replica.heard_at, replica.errand = proof, time.monotonic(), None
-        self.rotation.admit(replica.url, proof.version)
-
-    def expel(self, replica: Replica, reason: str) -> None:
-        """Nothing that it samples counts until it is proved again."""
-        replica.proof, replica.pause_seconds = None, 0.0
-        left = self.rotation.holds(replica.url)
-        self.rotation.expel(replica.url, reason)
-        if left:
-            self.tell(ReplicaLeft(at=time.time(), replica=replica.url, reason=reason, in_rotation=self.rotation.size))
-
-
-def described(failures: dict[Replica, EngineError]) -> list[str]:
-    return [str(error) for error in failures.values()]
+    def close(self) -> None:
+        """End the threads of the replicas and leave the engines' groups."""
+        self.swapper.close()

@@ -17,6 +17,9 @@ Result = TypeVar("Result")
 
 # A job that was cancelled, or a trainer that is to end, is noticed within this time.
 CHECK_SECONDS = 0.2
+# Between two tries to bring a replica a version, ever longer.
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
