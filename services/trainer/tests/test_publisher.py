@@ -1,8 +1,8 @@
 """A swap counts only when it is proved by log-probabilities; a status code proves nothing."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from trainer.landing import Landing
 from trainer.patrol import Patrol
 from trainer.policy import Policy
 from trainer.publisher import WeightPublisher
-from trainer.release import PHASE_SECONDS, Release
+from trainer.release import Release
 from trainer.replicas import expected_of, swap
 from trainer.rotation import Rotation
 from trainer.settings import TrainerSettings
@@ -242,14 +242,25 @@ def test_the_canary_leaves_the_core_to_the_swap(
 
 def test_files_are_written_on_leaving_when_nobody_wants_the_canary(student: Path) -> None:
     release, written = Release(0, "job-1:0", student, Landing(student, {}), 0, [1, 2], None), []
-
-    def leave() -> None:
-        with release.written_beside(lambda: written.append(True)):
-            assert not written
-
-    with ThreadPoolExecutor(1) as beside:
-        beside.submit(leave).result(PHASE_SECONDS / 2)
+    with release.written_beside(lambda: written.append(True)):
+        assert not written
+    release.canary.set_result([-1.0])  # by a later try
     assert written == [True]
+
+
+def test_files_are_written_once_the_canary_is_computed_and_never_again(student: Path) -> None:
+    release, written = Release(0, "job-1:0", student, Landing(student, {}), 0, [1, 2], None), threading.Semaphore(0)
+    with release.written_beside(written.release):
+        release.canary.set_result([-1.0])
+        assert written.acquire(timeout=WAIT_SECONDS)
+    assert not written.acquire(blocking=False)
+
+
+def test_files_of_what_is_abandoned_are_not_written(student: Path) -> None:
+    release, written = Release(0, "job-1:0", student, Landing(student, {}), 0, [1, 2], None), []
+    with pytest.raises(JobFailure), release.written_beside(lambda: written.append(True)):
+        raise JobFailure("publish_failed", "the job was stopped")
+    assert not written
 
 
 @pytest.mark.parametrize("reached", [True, False])

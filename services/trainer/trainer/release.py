@@ -62,24 +62,22 @@ class Release:
 
     @contextmanager
     def written_beside(self, write: Callable[[], None]) -> Iterator[None]:
-        """Call it in a thread once the canary is computed, or on leaving. Raises what it raises.
+        """Call it in a thread once the canary is computed, else on leaving. Raises what it raises.
 
-        Engines compute requests anew at that time; they are proved and in rotation whether it has ended or not.
+        Engines compute requests anew at that time; they are proved and in rotation whether it has ended or not. Not
+        called when the block raises before: files of what is abandoned would be deleted again.
         """
-        begin = threading.Event()
-        self.canary.add_done_callback(lambda _: begin.set())
-
-        def when_there_is_time() -> None:
-            begin.wait(self.phase_seconds)
-            write()
-
+        writing: list[Future[None]] = []
         with ThreadPoolExecutor(1, "write") as beside:
-            writing = beside.submit(when_there_is_time)
-            try:
-                yield
-            finally:
-                begin.set()
-            writing.result()
+
+            def begin(_: object = None) -> None:
+                if not writing:
+                    writing.append(beside.submit(write))
+
+            self.canary.add_done_callback(begin)
+            yield
+            begin()
+            writing[0].result()
 
     @property
     def phase_seconds(self) -> float:
