@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,8 @@ def test_an_engine_that_restarted_gets_its_policy_back(
     publisher: WeightPublisher, policy: Policy, engine: StandInEngine, told: list[Event]
 ) -> None:
     publisher.publish(policy, 0)
+    # Its only replica is out until it is mended: a busy machine may need longer than DEADLINE_SECONDS for that.
+    publisher.swapper.rules = replace(publisher.swapper.rules, deadline_seconds=WAIT_SECONDS)
     engine.version = "default"
     look_until(publisher, lambda: PolicyRestored in types_of(told))
     assert engine.version == f"{JOB}:0"
