@@ -1,4 +1,4 @@
-"""Fixtures that tests of every room share: a real Redis server, started once, emptied for each test."""
+"""What tests of every room share: a real Redis server, started once, emptied for each test; how examples are drawn."""
 
 import multiprocessing
 import socket
@@ -9,9 +9,15 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 
 # A server on tmpfs answers within milliseconds; a machine under full load may need seconds.
 REDIS_START_SECONDS = 20.0
+
+# Property tests draw the same examples in every run, and no clock watches them: what fails was broken by a change, not
+# by luck or a busy machine. Other examples: `--hypothesis-profile=default`.
+settings.register_profile("same for all", deadline=None, derandomize=True)
+settings.load_profile("same for all")
 
 
 def pytest_sessionfinish() -> None:

@@ -5,11 +5,6 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# No clock in property tests: a busy machine must fail none.
-settings.register_profile("no clock", deadline=None)
-settings.load_profile("no clock")
 
 REPOSITORY = Path(__file__).parents[3]
 
