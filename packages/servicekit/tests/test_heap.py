@@ -63,4 +63,4 @@ def test_the_kernel_makes_them() -> None:
     done = subprocess.run([sys.executable, "-c", WIDENED], capture_output=True, text=True, timeout=60, check=True)
     whole, made_kib = map(int, done.stdout.split())
     assert whole >= 10, "how the heap lies is chance; the list and its texts take over 100 MiB"
-    assert whole * 1024 <= made_kib <= whole * 2048, "a kernel that has memory makes all, a few may be refused"
+    assert made_kib >= whole * 1024, "a kernel that has memory makes all of 2 MiB, a few may be refused"

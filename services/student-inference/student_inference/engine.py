@@ -218,6 +218,7 @@ class Engine:
             vocab_size = self.model.config.vocab_size
             self._batch = DecodeBatch(self.scheduler.running, self.cache, self._window, vocab_size)
         batch = self._batch
+        self.model.pack()
         try:
             hidden_Bh = self.model.forward(batch.forward_batch(), given_up=self._hurried.is_set)
         except GivenUp:

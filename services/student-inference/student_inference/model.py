@@ -4,8 +4,9 @@ Axes: B requests, S new tokens of each (padded), N = B * S, H query heads, K key
 head, L cached positions that are read (padded), V vocabulary.
 """
 
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch.nn.functional import embedding, scaled_dot_product_attention, silu
 from student_inference.config import ModelConfig
 from student_inference.memory import Memory
 from student_inference.norm import Norm
-from student_inference.products import add_product, product, wide_product
+from student_inference.products import add_product, packed, product, wide_product
 from student_inference.rope import rotation_table
 from student_inference.weights import Layer, Weights
 
@@ -41,9 +42,23 @@ class Model:
     def __init__(self, config: ModelConfig, weights: Weights, context_length: int) -> None:
         self.config = config
         self.weights = weights
+        self.layers = list(weights.layers)
+        self.head = weights.head
+        self.unpacked = deque(range(config.num_layers))
         self.normalise = Norm(config.norm_eps)
         # Queries and keys each carry the root of the attention's scale.
         self.rotations = rotation_table(config, context_length) * config.head_dim**-0.25
+
+    def pack(self) -> None:
+        """Copy the weights of one more layer into the order in which they are multiplied fastest, until all are.
+
+        Whoever waits for the first token does not wait for that.
+        """
+        if self.unpacked:
+            index = self.unpacked.popleft()
+            self.layers[index] = packed_layer(self.layers[index])
+            if not self.unpacked:
+                self.head = packed(self.head)
 
     def forward(
         self, batch: ForwardBatch, newest_B: Tensor | None = None, given_up: Callable[[], bool] = lambda: False
@@ -56,7 +71,7 @@ class Model:
         x = embedding(batch.tokens_BS.flatten(), self.weights.embedding)
         mask = mask_of_heads(batch.mask_BSL, self.config)
         rotations = self.rotations[batch.positions_BS.flatten()].unsqueeze(1)
-        for index, layer in enumerate(self.weights.layers):
+        for index, layer in enumerate(self.layers):
             if given_up():
                 raise GivenUp
             normed = self.normalise(x, layer.attention_norm)
@@ -80,7 +95,7 @@ class Model:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[..., hidden] to fp32 logits [..., V]."""
-        return product(hidden, self.weights.head).float()
+        return product(hidden, self.head).float()
 
     def project(self, layer: Layer, x: Tensor, rotations: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries [N, H, D], keys and values [N, K, D]; queries and keys normalised (Qwen3), rotated and
@@ -93,6 +108,12 @@ class Model:
         pairs = torch.view_as_complex(qk.float().view(len(x), qk.shape[1], -1, 2))
         qk = torch.view_as_real(pairs * rotations).flatten(-2).to(x.dtype)
         return qk[:, :heads], qk[:, heads:], v
+
+
+def packed_layer(layer: Layer) -> Layer:
+    return replace(
+        layer, qkv=packed(layer.qkv), out=packed(layer.out), gate_up=packed(layer.gate_up), down=packed(layer.down)
+    )
 
 
 def mask_of_heads(mask_BSL: Tensor, config: ModelConfig) -> Tensor:

@@ -19,11 +19,14 @@ FEW_BEFORE_LARGE = 3
 BUILT_IN = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 # What torch's own compiler calls; torch has no public name for it.
 ONEDNN: Any = getattr(torch.ops.mkldnn, "_linear_pointwise", None) if BUILT_IN else None
+REORDER: Any = getattr(torch.ops.mkldnn, "_reorder_linear_weight", None) if BUILT_IN else None
+# So many tokens are multiplied when it is decided how packed weights lie; others may be.
+PACKED_FOR = 32
 
 
 def product(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
     """[N, O]."""
-    if is_large(weight_OI):
+    if is_packed(weight_OI) or is_large(weight_OI):
         result: Tensor = ONEDNN(x_NI, weight_OI, bias_O, "none", [], "")
         return result
     return linear(x_NI, weight_OI, bias_O)
@@ -32,17 +35,29 @@ def product(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Te
 def wide_product(x_NI: Tensor, weight_OI: Tensor) -> Tensor:
     """[N, O], O a multiple of I."""
     few = FEW_BEFORE_LARGE if is_large(weight_OI) else FEW_TOKENS
-    if 1 < len(x_NI) <= few:
+    if not is_packed(weight_OI) and 1 < len(x_NI) <= few:
         return (weight_OI @ x_NI.t()).t()
     return product(x_NI, weight_OI)
 
 
 def add_product(sum_NO: Tensor, x_NI: Tensor, weight_OI: Tensor) -> None:
     """Add it to the sum, in place."""
-    if is_large(weight_OI):
+    if is_packed(weight_OI) or is_large(weight_OI):
         sum_NO.add_(product(x_NI, weight_OI))
     else:
         sum_NO.addmm_(x_NI, weight_OI.t())
+
+
+def packed(weight_OI: Tensor) -> Tensor:
+    """A copy in the order in which oneDNN reads it; the weight itself where that gains nothing."""
+    if REORDER is None or weight_OI.dtype != torch.float32 or is_large(weight_OI):
+        return weight_OI
+    copy: Tensor = REORDER(weight_OI, PACKED_FOR)
+    return copy
+
+
+def is_packed(weight: Tensor) -> bool:
+    return weight.is_mkldnn
 
 
 def is_large(weight: Tensor) -> bool:
