@@ -22,7 +22,7 @@ from student_inference.info import ServerInfo
 from student_inference.intake import Limits
 from student_inference.loading import load_weights
 from student_inference.metrics import EngineCollector, Latencies
-from student_inference.model import Model
+from student_inference.model import Model, packed_bytes
 from student_inference.openai_routes import openai_router
 from student_inference.request import SamplingParams
 from student_inference.routes import add_error_handlers, generation_router, information_router
@@ -92,8 +92,9 @@ def blocks_of(settings: InferenceSettings, config: ModelConfig) -> int:
     """Cache blocks for max_total_tokens. Raises ModelError when they and the weights exceed the machine's memory."""
     blocks = settings.max_total_tokens // settings.block_size
     value_bytes = getattr(torch, settings.dtype).itemsize
-    # One set is served while the next is read.
-    weights = 2 * value_bytes * sum(prod(shape) for _, shape in tensor_shapes(config))
+    # One set is served while the next is read; of the served one, what is packed lies there twice.
+    sets = 2 * value_bytes * sum(prod(shape) for _, shape in tensor_shapes(config))
+    weights = sets + packed_bytes(config, getattr(torch, settings.dtype))
     # Keys and values; the window of the running requests may become as large as the cache.
     position_bytes = 4 * config.num_layers * config.num_kv_heads * config.head_dim * value_bytes
     needed = blocks * settings.block_size * position_bytes
@@ -101,7 +102,7 @@ def blocks_of(settings: InferenceSettings, config: ModelConfig) -> int:
     if weights + needed > memory:
         raise ModelError(
             f"max_total_tokens: {settings.max_total_tokens} positions need {needed / 2**30:.1f} GiB beside "
-            f"{weights / 2**30:.1f} GiB for two sets of weights, the machine has {memory / 2**30:.1f} GiB; choose at "
-            f"most {max(memory - weights, 0) // position_bytes}"
+            f"{weights / 2**30:.1f} GiB for two sets of weights and packed copies, the machine has "
+            f"{memory / 2**30:.1f} GiB; choose at most {max(memory - weights, 0) // position_bytes}"
         )
     return blocks

@@ -15,9 +15,11 @@ from torch.nn.functional import embedding, scaled_dot_product_attention, silu
 from student_inference.config import ModelConfig
 from student_inference.memory import Memory
 from student_inference.norm import Norm
-from student_inference.products import add_product, packed, product, wide_product
+from student_inference.products import add_product, is_packable, packed, product, wide_product
 from student_inference.rope import rotation_table
-from student_inference.weights import Layer, Weights
+from student_inference.weights import Layer, Weights, empty_weights
+
+MATRICES = ("qkv", "out", "gate_up", "down")
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Model:
     def __init__(self, config: ModelConfig, weights: Weights, context_length: int) -> None:
         self.config = config
         self.weights = weights
-        self.layers = list(weights.layers)
-        self.head = weights.head
+        # As they are multiplied: packed one by one.
+        self.layers, self.head = list(weights.layers), weights.head
         self.unpacked = deque(range(config.num_layers))
         self.normalise = Norm(config.norm_eps)
         # Queries and keys each carry the root of the attention's scale.
@@ -111,9 +113,15 @@ class Model:
 
 
 def packed_layer(layer: Layer) -> Layer:
-    return replace(
-        layer, qkv=packed(layer.qkv), out=packed(layer.out), gate_up=packed(layer.gate_up), down=packed(layer.down)
-    )
+    return replace(layer, **{name: packed(getattr(layer, name)) for name in MATRICES})
+
+
+def packed_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
+    """Of all copies that `Model.pack` makes."""
+    with torch.device("meta"):
+        weights = empty_weights(config, dtype)
+    matrices = [getattr(layer, name) for layer in weights.layers for name in MATRICES]
+    return sum(matrix.nbytes for matrix in [*matrices, weights.head] if is_packable(matrix))
 
 
 def mask_of_heads(mask_BSL: Tensor, config: ModelConfig) -> Tensor:

@@ -1,4 +1,4 @@
-"""Products of activations with weights, by whichever of three ways is fastest for their shapes.
+"""Products of activations with weights, by whichever of four ways is fastest for their shapes.
 
 What is fastest, benchmarks/products.py measures.
 
@@ -49,11 +49,15 @@ def add_product(sum_NO: Tensor, x_NI: Tensor, weight_OI: Tensor) -> None:
 
 
 def packed(weight_OI: Tensor) -> Tensor:
-    """A copy in the order in which oneDNN reads it; the weight itself where that gains nothing."""
-    if REORDER is None or weight_OI.dtype != torch.float32 or is_large(weight_OI):
+    """A copy in the order in which oneDNN reads it; the weight itself where that gains too little for its memory."""
+    if not is_packable(weight_OI):
         return weight_OI
     copy: Tensor = REORDER(weight_OI, PACKED_FOR)
     return copy
+
+
+def is_packable(weight: Tensor) -> bool:
+    return REORDER is not None and weight.dtype == torch.float32 and not is_large(weight)
 
 
 def is_packed(weight: Tensor) -> bool:

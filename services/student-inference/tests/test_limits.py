@@ -74,6 +74,16 @@ def test_a_model_that_the_memory_cannot_hold_twice_is_refused(student: Path) -> 
         blocks_of(settings(student), replace(config, vocab_size=vocab_size))
 
 
+def test_room_for_packed_copies_is_counted(student: Path) -> None:
+    """Layers of three million numbers, all of which are packed: what fits twice need not fit three times."""
+    wide = replace(read_config(student), hidden_size=1000, intermediate_size=1000)
+    layers = machine_bytes() * 2 // 5 // (3_000_000 * 4)
+    few = settings(student, max_total_tokens=64)
+    assert blocks_of(few, replace(wide, num_layers=layers * 3 // 4)) > 0
+    with pytest.raises(ModelError, match="packed copies"):
+        blocks_of(few, replace(wide, num_layers=layers))
+
+
 def test_a_context_beyond_the_models_own_is_refused(student: Path) -> None:
     with pytest.raises(ModelError, match="max_position_embeddings 256"):
         create_app(settings(student, context_length=257))
