@@ -26,7 +26,7 @@ PACKED_FOR = 32
 
 def product(x_NI: Tensor, weight_OI: Tensor, bias_O: Tensor | None = None) -> Tensor:
     """[N, O]."""
-    if is_packed(weight_OI) or is_large(weight_OI):
+    if is_for_onednn(weight_OI):
         result: Tensor = ONEDNN(x_NI, weight_OI, bias_O, "none", [], "")
         return result
     return linear(x_NI, weight_OI, bias_O)
@@ -42,10 +42,14 @@ def wide_product(x_NI: Tensor, weight_OI: Tensor) -> Tensor:
 
 def add_product(sum_NO: Tensor, x_NI: Tensor, weight_OI: Tensor) -> None:
     """Add it to the sum, in place."""
-    if is_packed(weight_OI) or is_large(weight_OI):
+    if is_for_onednn(weight_OI):
         sum_NO.add_(product(x_NI, weight_OI))
     else:
         sum_NO.addmm_(x_NI, weight_OI.t())
+
+
+def is_for_onednn(weight: Tensor) -> bool:
+    return is_packed(weight) or is_large(weight)
 
 
 def packed(weight_OI: Tensor) -> Tensor:
