@@ -1,6 +1,7 @@
 """The CPU engine's products of activations with weights, against `torch.nn.functional.linear` in the same run, in turn.
 
-One matrix of a student after the other, as a forward pass does: 120 MB of each shape, so that none is in a cache.
+One matrix of a student after the other, as a decode step does, small ones packed: 120 MB of each shape, so that none
+is in a cache.
 The last line is for scripts: the worst ratio of the times, ours to theirs, over the shapes that are large to us.
 """
 
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import torch
-from student_inference.products import is_large, product, wide_product
+from student_inference.products import is_large, packed, product, wide_product
 from torch import Tensor
 from torch.nn.functional import linear
 
@@ -38,9 +39,10 @@ def seconds(call: Callable[[Tensor, Tensor], Tensor], x: Tensor, weights: Iterat
 
 def measure(shape: tuple[int, int], tokens: int, rounds: int) -> float:
     """Ratio of the medians."""
-    weights = itertools.cycle([torch.randn(shape) for _ in range(int(BYTES / (4 * shape[0] * shape[1])))])
+    plain = [torch.randn(shape) for _ in range(int(BYTES / (4 * shape[0] * shape[1])))]
+    weights, served = itertools.cycle(plain), itertools.cycle(list(map(packed, plain)))
     x = torch.randn(tokens, shape[1])
-    pairs = [(seconds(SHAPES[shape], x, weights), seconds(linear, x, weights)) for _ in range(rounds)]
+    pairs = [(seconds(SHAPES[shape], x, served), seconds(linear, x, weights)) for _ in range(rounds)]
     ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
     sys.stdout.write(f"{shape[0]} x {shape[1]}, {tokens} tokens: {ours * 1e6:.0f} us, linear {theirs * 1e6:.0f} us\n")
     return ours / theirs
