@@ -45,7 +45,7 @@ def create_app(settings: InferenceSettings) -> FastAPI:
     config = read_config(directory)
     context_length, blocks = context_of(settings, config), blocks_of(settings, config)
     model = Model(config, load_weights(directory, config, dtype), context_length)
-    cache = BlockCache(config, blocks, settings.block_size, dtype)
+    cache = BlockCache(config, blocks, settings.block_size, dtype, settings.threads)
     text = TextCodec(directory)
     eos_ids = read_eos_ids(directory) | text.eos_ids
     limits = Limits(config.vocab_size, context_length, cache.num_blocks * cache.block_size, eos_ids)
@@ -61,7 +61,7 @@ def create_app(settings: InferenceSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         front.start(engine, directory)
-        structlog.get_logger().info("serving", model_path=str(directory), kv_cache_bytes=cache.storage.nbytes)
+        structlog.get_logger().info("serving", model_path=str(directory), kv_cache_bytes=cache.pages.nbytes)
         yield
         await front.stop()
 
@@ -95,8 +95,8 @@ def blocks_of(settings: InferenceSettings, config: ModelConfig) -> int:
     # One set is served while the next is read; of the served one, what is packed lies there twice.
     sets = 2 * value_bytes * sum(prod(shape) for _, shape in tensor_shapes(config))
     weights = sets + packed_bytes(config, getattr(torch, settings.dtype))
-    # Keys and values; the window of the running requests may become as large as the cache.
-    position_bytes = 4 * config.num_layers * config.num_kv_heads * config.head_dim * value_bytes
+    # Keys and values.
+    position_bytes = 2 * config.num_layers * config.num_kv_heads * config.head_dim * value_bytes
     needed = blocks * settings.block_size * position_bytes
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if weights + needed > memory:

@@ -10,11 +10,10 @@ from torch import Tensor
 
 from student_inference.adjust import Adjustments
 from student_inference.cache import TRASH_BLOCK, BlockCache, block_table
-from student_inference.memory import PagedMemory
-from student_inference.model import ForwardBatch
+from student_inference.memory import NewestTokens, NewTokens
+from student_inference.model import ForwardBatch, Newest
 from student_inference.request import Request
 from student_inference.sampler import SamplingBatch
-from student_inference.window import Window
 
 
 def visible(positions_BS: Tensor, length: int, dtype: torch.dtype) -> Tensor:
@@ -39,39 +38,37 @@ def prefill_batch(requests: Sequence[Request], cache: BlockCache) -> ForwardBatc
     width = cache.blocks_for(max(request.length for request in requests))
     table_Bn = block_table([request.chain for request in requests], width)
     blocks_BS = table_Bn.gather(1, positions_BS // cache.block_size).where(real_BS, TRASH_BLOCK)
+    slots_N = cache.pages.slots(blocks_BS, positions_BS)
+    mask_BSL = visible(positions_BS, width * cache.block_size, cache.pages.dtype)
+    ends_B = ends_B1.squeeze(1)
+    newest_B = torch.arange(0, len(requests) * longest, longest) + torch.tensor(lengths) - 1
     return ForwardBatch(
         torch.tensor(padded),
         positions_BS,
-        PagedMemory(cache, cache.slots(blocks_BS, positions_BS), cache.tables(table_Bn)),
-        visible(positions_BS, table_Bn.shape[1] * cache.block_size, cache.storage.dtype),
+        NewTokens(cache.pages, slots_N, table_Bn, mask_BSL.unsqueeze(1)),
+        Newest(newest_B, NewestTokens(cache.pages, slots_N[newest_B], table_Bn, ends_B)),
     )
 
 
 class DecodeBatch:
-    """The running requests as tensors that advance by one token a step; settled and rebuilt when the batch changes."""
+    """The running requests as tensors that advance by one token a step; built anew when the batch changes."""
 
-    def __init__(self, running: list[Request], cache: BlockCache, window: Window, vocab_size: int) -> None:
-        seated = window.seat(running)
-        requests = self.requests = seated or running
+    def __init__(self, requests: list[Request], cache: BlockCache, vocab_size: int) -> None:
+        self.requests = list(requests)
         self.sampling = SamplingBatch.of([request.params for request in requests], vocab_size)
         self.adjustments = Adjustments.of(requests, vocab_size)
         self.tokens_B1 = torch.tensor([request.output[-1] for request in requests]).unsqueeze(1)
         self.positions_B1 = torch.tensor([request.length - 1 for request in requests]).unsqueeze(1)
-        self._cache, self._window = cache, window if seated else None
-        self._longest = max(request.length for request in requests)
-        self._steps = 0
+        self._cache = cache
         width = max(cache.blocks_for(request.reserved) for request in requests)
         self._table_Bn = block_table([request.chain for request in requests], width)
 
     def forward_batch(self) -> ForwardBatch:
         """The newest token of every request, and what it may see."""
-        cache, positions = self._cache, self.positions_B1
-        if self._window is not None:
-            return ForwardBatch(self.tokens_B1, positions, self._window, self._window.mask_B1L)
-        width = cache.blocks_for(self._longest)
-        mask = visible(positions, width * cache.block_size, cache.storage.dtype)
-        memory = PagedMemory(cache, self._slots(positions), cache.tables(self._table_Bn[:, :width]))
-        return ForwardBatch(self.tokens_B1, positions, memory, mask)
+        pages, positions_B1 = self._cache.pages, self.positions_B1
+        slots_B = pages.slots(self._table_Bn.gather(1, positions_B1 // pages.block_size), positions_B1)
+        memory = NewestTokens(pages, slots_B, self._table_Bn, positions_B1.squeeze(1) + 1)
+        return ForwardBatch(self.tokens_B1, positions_B1, memory)
 
     def advance(self, tokens_B: Tensor) -> None:
         """Append one token to every request."""
@@ -79,17 +76,3 @@ class DecodeBatch:
             self.adjustments.advance(tokens_B)
         self.tokens_B1 = tokens_B.unsqueeze(1)
         self.positions_B1 = self.positions_B1 + 1
-        self._longest += 1
-        self._steps += 1
-        if self._window is not None:
-            self._window.advance()
-
-    def settle(self) -> None:
-        """Bring what only the window holds to the cache: the requests may leave then, and others reuse it."""
-        if self._window is not None and self._steps:
-            positions_BS = self.positions_B1 + torch.arange(-self._steps, 0)
-            self._window.settle(self._slots(positions_BS).view(*positions_BS.shape, -1))
-        self._steps = 0
-
-    def _slots(self, positions_BS: Tensor) -> Tensor:
-        return self._cache.slots(self._table_Bn.gather(1, positions_BS // self._cache.block_size), positions_BS)

@@ -4,7 +4,7 @@ A full block is known by (its parent, its tokens); the parent of a first block i
 are compared in full, so two prefixes are never confused, and a root that names the weights' generation keeps keys and
 values of old weights from ever being found again.
 
-Axes: N new tokens, K key/value heads, B requests, n blocks, L = n * block_size positions, D channels of a head.
+Axes: B requests, n blocks.
 """
 
 from collections import OrderedDict, deque
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from student_inference.config import ModelConfig
+from student_inference.pages import Pages
 
 # Padding of token batches and block tables points here; its content is finite and always masked.
 TRASH_BLOCK = 0
@@ -43,16 +44,12 @@ def block_table(chains: Sequence[Chain | None], width: int) -> Tensor:
 class BlockCache:
     """Keys and values of `num_blocks` blocks for every layer, allocated once: the memory bound of the engine."""
 
-    def __init__(self, config: ModelConfig, num_blocks: int, block_size: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self, config: ModelConfig, num_blocks: int, block_size: int, dtype: torch.dtype, threads: int = 1
+    ) -> None:
         self.num_blocks = num_blocks
         self.block_size = block_size
-        self.kv_heads = config.num_kv_heads
-        rows = config.num_kv_heads * (num_blocks + 1) * block_size
-        shape = (config.num_layers, 2, rows, config.head_dim)
-        self.storage = torch.zeros(shape, dtype=dtype)
-        self._layers = [(layer[0], layer[1]) for layer in self.storage]
-        self._blocks = [tuple(part.view(-1, block_size * config.head_dim) for part in pair) for pair in self._layers]
-        self._heads = torch.arange(config.num_kv_heads) * (num_blocks + 1)
+        self.pages = Pages(config, num_blocks + 1, block_size, dtype, threads)
         self._free = deque(range(1, num_blocks + 1))
         self._users = [0] * (num_blocks + 1)
         self._block_of: dict[Key, int] = {}
@@ -61,30 +58,6 @@ class BlockCache:
         self._node_of: dict[int, int] = {}
         self._nodes = 0
 
-    # Tensors: what the forward pass writes and reads.
-
-    def slots(self, blocks_BS: Tensor, positions_BS: Tensor) -> Tensor:
-        """Cache rows [N, K] of new tokens, given the block that holds each of them."""
-        offsets = (positions_BS % self.block_size).flatten().unsqueeze(1)
-        return (blocks_BS.flatten().unsqueeze(1) + self._heads) * self.block_size + offsets
-
-    def tables(self, blocks_Bn: Tensor) -> Tensor:
-        """Block lists [B, K, n], one for each key/value head."""
-        return blocks_Bn.unsqueeze(1) + self._heads.view(1, -1, 1)
-
-    def write(self, layer: int, slots_NK: Tensor, k_NKD: Tensor, v_NKD: Tensor) -> None:
-        """Store new keys and values."""
-        rows = slots_NK.flatten()
-        for part, new in zip(self._layers[layer], (k_NKD, v_NKD), strict=True):
-            part.index_copy_(0, rows, new.reshape(-1, new.shape[-1]))
-
-    def read(self, layer: int, tables_BKn: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values [B, K, L, D], gathered block by block."""
-        B, K, n = tables_BKn.shape
-        index = tables_BKn.flatten()
-        keys, values = (part.index_select(0, index) for part in self._blocks[layer])
-        return keys.view(B, K, n * self.block_size, -1), values.view(B, K, n * self.block_size, -1)
-
     def scrub(self, chain: Chain) -> None:
         """Zero the chain's blocks and the trash, forget all prefixes, and publish no more of this chain.
 
@@ -92,12 +65,7 @@ class BlockCache:
         """
         self.flush()
         chain.published = len(chain.blocks)
-        blocks = self.tables(torch.tensor([[TRASH_BLOCK, *chain.blocks]])).flatten()
-        for pair in self._blocks:
-            for part in pair:
-                part.index_fill_(0, blocks, 0.0)
-
-    # Bookkeeping: which block belongs to whom.
+        self.pages.zero([TRASH_BLOCK, *chain.blocks])
 
     def blocks_for(self, length: int) -> int:
         """Blocks that `length` positions fill."""
@@ -130,7 +98,7 @@ class BlockCache:
         for block in shared:
             self._users[block] += 1
             self._idle.pop(block, None)
-        fresh = [self._take() for _ in range(count - len(shared))]
+        fresh = sorted(self._take() for _ in range(count - len(shared)))
         return Chain(self._node_of[shared[-1]] if shared else root, shared + fresh, len(shared))
 
     def publish(self, chain: Chain, tokens: Sequence[int], computed: int) -> None:

@@ -19,7 +19,6 @@ from student_inference.model import GivenUp, Model
 from student_inference.request import Request
 from student_inference.sampler import SamplingBatch, sample
 from student_inference.scheduler import Scheduler, prefill_groups
-from student_inference.window import Window
 
 # An idle engine wakes up this often to bring its throughput figure down to zero.
 IDLE_WAIT_SECONDS = 0.5
@@ -50,7 +49,6 @@ class Engine:
         self._deliver = deliver
         self._decode_text = decode
         self._batch: DecodeBatch | None = None
-        self._window = Window(cache)
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._hurried = threading.Event()
@@ -111,7 +109,7 @@ class Engine:
         """Stop stepping; mode retract also frees the running requests' cache, mode abort ends all requests."""
         self.paused = True
         if mode == "retract":
-            self._end_batch()
+            self._batch = None
             self.scheduler.retract_all()
         if mode == "abort":
             self.abort(None)
@@ -170,7 +168,7 @@ class Engine:
             for group in prefill_groups(admitted, self.scheduler.max_prefill_tokens):
                 self._prefill(group)
                 self._tell(group)
-            self._end_batch()
+            self._batch = None
         elif self._decode():
             self._tell(self.scheduler.running)
         self._collect()
@@ -202,21 +200,22 @@ class Engine:
     def _take_in(self, requests: list[Request]) -> Tensor:
         """Hidden states [B, hidden] of the newest tokens; prompts whose log-probabilities are wanted are scored."""
         batch = prefill_batch(requests, self.cache)
-        newest_B = torch.tensor([request.length - request.computed - 1 for request in requests])
         wanted = [request.logprob_start is not None and not request.prompt_logprobs for request in requests]
+        assert batch.newest is not None
         if not any(wanted):
-            return self.model.forward(batch, newest_B)
-        hidden_BSh = self.model.forward(batch).view(*batch.tokens_BS.shape, -1)
+            return self.model.forward(batch, newest=batch.newest)
+        hidden_Nh = self.model.forward(batch)
+        hidden_BSh = hidden_Nh.view(*batch.tokens_BS.shape, -1)
         for request, row, asked in zip(requests, hidden_BSh, wanted, strict=True):
             if asked and request.logprob_start is not None:
                 self._score_prompt(request, request.logprob_start, row)
-        return hidden_BSh[torch.arange(len(requests)), newest_B]
+        return hidden_Nh[batch.newest.places_B]
 
     def _decode(self) -> bool:
         """One token for every running request; False when the step was given up, which changes nothing."""
         if self._batch is None:
             vocab_size = self.model.config.vocab_size
-            self._batch = DecodeBatch(self.scheduler.running, self.cache, self._window, vocab_size)
+            self._batch = DecodeBatch(self.scheduler.running, self.cache, vocab_size)
         batch = self._batch
         self.model.pack()
         try:
@@ -256,11 +255,10 @@ class Engine:
     def _collect(self) -> None:
         """Deliver what has finished."""
         if any(request.finish is not None for request in self.scheduler.running):
-            self._end_batch()
+            self._batch = None
         for request in self.scheduler.running:
             if request.broken and request.chain is not None:
                 self.cache.scrub(request.chain)
-                self._window.scrub(request.chain)
         finished = self.scheduler.remove_finished()
         if any(request.finish is not None for request in self.scheduler.waiting):
             finished += [request for request in self.scheduler.waiting if request.finish is not None]
@@ -275,9 +273,3 @@ class Engine:
             self.counters.aborted += (request.finish or {}).get("type") == "abort"
         if finished:
             self._deliver(finished)
-
-    def _end_batch(self) -> None:
-        """The batch changes: the cache must have all that was decoded before anybody leaves or is seated anew."""
-        if self._batch is not None:
-            self._batch.settle()
-            self._batch = None

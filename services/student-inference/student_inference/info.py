@@ -48,7 +48,7 @@ class ServerInfo:
             "startup_time": self.startup_seconds,
             "weight_version": engine.engine.version,
             "max_total_num_tokens": cache.num_blocks * cache.block_size,
-            "kv_cache_bytes": cache.storage.nbytes,
+            "kv_cache_bytes": cache.pages.nbytes,
             "internal_states": [
                 {
                     "num_running_reqs": len(scheduler.running),

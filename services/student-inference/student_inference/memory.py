@@ -1,34 +1,65 @@
-"""What the attention of one forward pass reads and writes: the cache block by block, or the window (`window.py`).
+"""What the attention of one forward pass stores and sees: the cache, through the blocks of its requests.
 
-Axes: B requests, N new tokens, K key/value heads, n blocks of a request, L positions, D channels of a head.
+Axes: B requests, N new tokens, S new tokens of each (padded), K key/value heads, H query heads, G = H / K, n blocks of
+a request, L positions, D channels of a head.
 """
 
 from dataclasses import dataclass
 from typing import Protocol
 
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
-from student_inference.cache import BlockCache
+from student_inference.pages import Pages
 
 
 class Memory(Protocol):
-    """The keys and values that the new tokens of a forward pass may see."""
+    """The keys and values that the new tokens of a forward pass may see, their own among them."""
 
-    def extend(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> tuple[Tensor, Tensor]:
-        """Store those of the new tokens; returns all, [B, K, L, D]."""
+    def store(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> None:
+        """Those of the new tokens."""
+        ...
+
+    def attend(self, layer: int, q_NHD: Tensor) -> Tensor:
+        """[N, H*D]. Queries and keys are scaled already."""
         ...
 
 
 @dataclass(frozen=True)
-class PagedMemory:
-    """The cache, gathered at every pass: for prefills, and for batches too large for the window."""
+class NewestTokens:
+    """One new token of each request, which sees everything of it."""
 
-    cache: BlockCache
-    slots_NK: Tensor
-    """Cache rows that receive the new keys and values, one per key/value head."""
-    tables_BKn: Tensor
-    """Blocks of each request, one list per key/value head."""
+    pages: Pages
+    slots_B: Tensor
+    table_Bn: Tensor
+    lengths_B: Tensor
 
-    def extend(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> tuple[Tensor, Tensor]:
-        self.cache.write(layer, self.slots_NK, k_NKD, v_NKD)
-        return self.cache.read(layer, self.tables_BKn)
+    def store(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> None:
+        self.pages.store(layer, self.slots_B, k_NKD, v_NKD)
+
+    def attend(self, layer: int, q_NHD: Tensor) -> Tensor:
+        return self.pages.attend(layer, q_NHD, self.table_Bn, self.lengths_B)
+
+
+@dataclass(frozen=True)
+class NewTokens:
+    """Several new tokens of each request: its positions are gathered, and the mask says what each token sees."""
+
+    pages: Pages
+    slots_N: Tensor
+    table_Bn: Tensor
+    mask_B1SL: Tensor
+    """Additive: 0 where a token sees a position, else -inf."""
+
+    def store(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> None:
+        self.pages.store(layer, self.slots_N, k_NKD, v_NKD)
+
+    def attend(self, layer: int, q_NHD: Tensor) -> Tensor:
+        """The G queries of one key/value head are treated as G more positions."""
+        keys_BKLD, values_BKLD = self.pages.gather(layer, self.table_Bn)
+        (B, K, _, D), (N, H, _) = keys_BKLD.shape, q_NHD.shape
+        S, G = N // B, H // K
+        q = q_NHD.view(B, S, K, G, D).permute(0, 2, 3, 1, 4).reshape(B, K, G * S, D)
+        mask = self.mask_B1SL.repeat(1, 1, G, 1)
+        out = scaled_dot_product_attention(q, keys_BKLD, values_BKLD, attn_mask=mask, scale=1.0)
+        return out.view(B, K, G, S, D).permute(0, 3, 1, 2, 4).reshape(N, H * D)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding, scaled_dot_product_attention, silu
+from torch.nn.functional import embedding, silu
 
 from student_inference.config import ModelConfig
 from student_inference.memory import Memory
@@ -23,15 +23,22 @@ MATRICES = ("qkv", "out", "gate_up", "down")
 
 
 @dataclass(frozen=True)
+class Newest:
+    """The last new token of each request, its place among all N, and what it sees."""
+
+    places_B: Tensor
+    memory: Memory
+
+
+@dataclass(frozen=True)
 class ForwardBatch:
-    """Where the new tokens stand and which cached positions each of them may see."""
+    """The new tokens, where they stand, and which cached positions each of them may see."""
 
     tokens_BS: Tensor
     positions_BS: Tensor
     memory: Memory
-    mask_BSL: Tensor
-    """Additive: 0 where a token sees a cached position, else -inf. With one new token for each request it may cover
-    fewer positions than are read: those after it are seen."""
+    newest: Newest | None = None
+    """Unless each request has one new token only."""
 
 
 class GivenUp(Exception):
@@ -63,37 +70,29 @@ class Model:
                 self.head = packed(self.head)
 
     def forward(
-        self, batch: ForwardBatch, newest_B: Tensor | None = None, given_up: Callable[[], bool] = lambda: False
+        self, batch: ForwardBatch, *, newest: Newest | None = None, given_up: Callable[[], bool] = lambda: False
     ) -> Tensor:
         """Final hidden states [N, hidden] of the new tokens; their keys and values are stored.
 
-        With `newest_B`, the place of one token of each request, only those states [B, hidden]: then the last layer has
-        but those to compute. Raises GivenUp when `given_up` says so before a layer.
+        With `newest`, only its states [B, hidden]: then the last layer has but those to compute. Raises GivenUp when
+        `given_up` says so before a layer.
         """
-        x = embedding(batch.tokens_BS.flatten(), self.weights.embedding)
-        mask = mask_of_heads(batch.mask_BSL, self.config)
+        x, memory = embedding(batch.tokens_BS.flatten(), self.weights.embedding), batch.memory
         rotations = self.rotations[batch.positions_BS.flatten()].unsqueeze(1)
         for index, layer in enumerate(self.layers):
             if given_up():
                 raise GivenUp
             normed = self.normalise(x, layer.attention_norm)
             q, k, v = self.project(layer, normed, rotations)
-            keys, values = batch.memory.extend(index, k, v)
-            if newest_B is not None and index == self.config.num_layers - 1:
-                x, q, mask = self.only(newest_B, x, q, batch.mask_BSL)
-            attended = attend(q, keys, values, mask)
-            add_product(x, attended, layer.out)
+            memory.store(index, k, v)
+            if newest is not None and index == self.config.num_layers - 1:
+                x, q, memory = x[newest.places_B], q[newest.places_B], newest.memory
+            add_product(x, memory.attend(index, q), layer.out)
             if layer.out_bias is not None:
                 x.add_(layer.out_bias)
             normed = self.normalise(x, layer.mlp_norm)
             add_product(x, gated(layer, normed), layer.down)
         return self.normalise(x, self.weights.norm)
-
-    def only(self, newest_B: Tensor, x: Tensor, q: Tensor, mask_BSL: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """States, queries and mask of one token of each request."""
-        requests = torch.arange(len(newest_B))
-        rows = requests * mask_BSL.shape[1] + newest_B
-        return x[rows], q[rows], mask_of_heads(mask_BSL[requests, newest_B].unsqueeze(1), self.config)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """[..., hidden] to fp32 logits [..., V]."""
@@ -122,34 +121,6 @@ def packed_bytes(config: ModelConfig, dtype: torch.dtype) -> int:
         weights = empty_weights(config, dtype)
     matrices = [getattr(layer, name) for layer in weights.layers for name in MATRICES]
     return sum(matrix.nbytes for matrix in [*matrices, weights.head] if is_packable(matrix))
-
-
-def mask_of_heads(mask_BSL: Tensor, config: ModelConfig) -> Tensor:
-    """The mask as `attend` wants it: [B*K, G, L] for one new token per request, else [B, 1, G*S, L]."""
-    B, S, L = mask_BSL.shape
-    K, G = config.num_kv_heads, config.group_size
-    if S == 1:
-        return mask_BSL.unsqueeze(1).expand(B, K, G, L).reshape(B * K, G, L)
-    return mask_BSL.repeat(1, G, 1).unsqueeze(1)
-
-
-def attend(q_NHD: Tensor, k_BKLD: Tensor, v_BKLD: Tensor, mask: Tensor) -> Tensor:
-    """Grouped-query attention, [N, H*D]. The G queries of one key/value head are treated as G more positions.
-
-    Queries and keys are scaled already.
-    """
-    (B, K, L, D), (N, H, _) = k_BKLD.shape, q_NHD.shape
-    S, G = N // B, H // K
-    if S == 1:
-        # Plain batched products beat the fused kernel by up to 1.8 when each head has one or two queries.
-        keys, values = k_BKLD.view(B * K, L, D), v_BKLD.view(B * K, L, D)
-        scores = torch.bmm(q_NHD.reshape(B * K, G, D), keys.transpose(1, 2))
-        if mask.shape[-1]:
-            scores[..., : mask.shape[-1]] += mask
-        return torch.bmm(scores.softmax(-1), values).view(N, H * D)
-    q = q_NHD.view(B, S, K, G, D).permute(0, 2, 3, 1, 4).reshape(B, K, G * S, D)
-    out = scaled_dot_product_attention(q, k_BKLD, v_BKLD, attn_mask=mask, scale=1.0)
-    return out.view(B, K, G, S, D).permute(0, 3, 1, 2, 4).reshape(N, H * D)
 
 
 def gated(layer: Layer, x: Tensor) -> Tensor:

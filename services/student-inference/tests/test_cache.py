@@ -103,11 +103,12 @@ def test_a_scrubbed_chain_is_empty_and_never_found(student: Path) -> None:
     cache = BlockCache(read_config(student), num_blocks=8, block_size=2, dtype=torch.float32)
     chain = cache.reserve("root", [], 3)
     assert chain is not None
-    cache.storage.fill_(float("nan"))
+    cache.pages.keys_lbKDS.fill_(float("nan"))
+    cache.pages.values_lbKSD.fill_(float("nan"))
     cache.publish(chain, [1, 2, 3, 4, 5, 6], 2)
     cache.scrub(chain)
     cache.publish(chain, [1, 2, 3, 4, 5, 6], 6)
     assert cache.match("root", [1, 2, 3, 4, 5, 6], 6)[0] == []
-    keys, values = cache.read(1, cache.tables(torch.tensor([[0, *chain.blocks]])))
+    keys, values = cache.pages.gather(1, torch.tensor([[0, *chain.blocks]]))
     assert not keys.any()
     assert not values.any()

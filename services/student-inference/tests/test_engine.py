@@ -186,7 +186,7 @@ def test_flush_refuses_while_requests_run(student: Path, start_engine: StartEngi
 def test_weights_that_give_no_numbers_leave_nothing_behind(
     student: Path, tmp_path: Path, start_engine: StartEngine
 ) -> None:
-    """A diverged policy, then a good one: what the first wrote into cache and window must not reach the second."""
+    """A diverged policy, then a good one: what the first wrote into the cache must not reach the second."""
     diverged = Path(shutil.copytree(student, tmp_path / "diverged"))
     tensors = load_file(diverged / "model.safetensors")
     tensors["model.layers.1.mlp.down_proj.weight"].fill_(3e38)

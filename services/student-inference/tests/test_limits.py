@@ -54,9 +54,9 @@ def machine_bytes() -> int:
 def test_a_cache_that_the_memory_cannot_hold_is_refused_at_the_start(
     student: Path, dtype: str, value_bytes: int
 ) -> None:
-    """Two sets of weights; keys and values of 3 layers of 2 heads of 12 channels, in the cache and in the window."""
+    """Two sets of weights; keys and values of 3 layers of 2 heads of 12 channels."""
     weights = 2 * (student / "model.safetensors").stat().st_size * value_bytes // 4
-    most = (machine_bytes() - weights) // (2 * 2 * 3 * 2 * 12 * value_bytes)
+    most = (machine_bytes() - weights) // (2 * 3 * 2 * 12 * value_bytes)
     config = read_config(student)
     assert blocks_of(settings(student, dtype=dtype, max_total_tokens=most * 99 // 100), config) > 0
     with pytest.raises(ModelError, match=r"max_total_tokens: .* GiB beside .* choose at most (\d+)") as error:
