@@ -45,34 +45,24 @@ def attention(channels: int, group_size: int, block_size: int, bf16: bool) -> At
     number = compiled(number_of_bf16 if bf16 else number_of_fp32, inline="always")
     add_channels = compiled(adder(channels, block_size, number), inline="always")
     add_positions = compiled(adder(block_size, channels, number), inline="always")
+    score = compiled(scorer(group_size, block_size, add_channels))
     # Its two products that cancel stay as they are written.
     exp = compiled(exponential, fastmath={"contract"})
     # Which number is the highest matters only where all are numbers.
-    highest = compiled(highest_of, fastmath=True)
-    normalise = compiled(softmax(exp, highest))
+    normalise = compiled(softmax(exp, compiled(highest_of, fastmath=True)))
+    weigh = compiled(weigher(group_size, block_size, add_positions))
 
-    def attend(q_BKGD, keys_bKDS, values_bKSD, tables_Bn, lengths_B, out_BKGD):  # type: ignore[no-untyped-def]
-        B, K = q_BKGD.shape[:2]
+    def attend(queries_BKGD, keys_bKDS, values_bKSD, tables_Bn, lengths_B, out_BKGD):  # type: ignore[no-untyped-def]
+        B, K = queries_BKGD.shape[:2]
         weights_KGL = np.empty((K, group_size, tables_Bn.shape[1] * block_size), np.float32)
         for b in range(B):
-            blocks = (lengths_B[b] + block_size - 1) // block_size
-            weights_KGL[:, :, : blocks * block_size] = ZERO
-            for block in range(blocks):
-                keys_KDS = keys_bKDS[tables_Bn[b, block]]
-                for k in range(K):
-                    for g in range(group_size):
-                        scores_S = weights_KGL[k, g, block * block_size : (block + 1) * block_size]
-                        add_channels(scores_S, q_BKGD[b, k, g], keys_KDS[k])
+            length = lengths_B[b]
+            table_n = tables_Bn[b, : (length + block_size - 1) // block_size]
+            score(weights_KGL, queries_BKGD[b], keys_bKDS, table_n)
             for k in range(K):
                 for g in range(group_size):
-                    normalise(weights_KGL[k, g, : blocks * block_size], lengths_B[b])
-            out_BKGD[b] = ZERO
-            for block in range(blocks):
-                values_KSD = values_bKSD[tables_Bn[b, block]]
-                for k in range(K):
-                    for g in range(group_size):
-                        weights_S = weights_KGL[k, g, block * block_size : (block + 1) * block_size]
-                        add_positions(out_BKGD[b, k, g], weights_S, values_KSD[k])
+                    normalise(weights_KGL[k, g, : table_n.size * block_size], length)
+            weigh(out_BKGD[b], weights_KGL, values_bKSD, table_n)
 
     stored = uint16 if bf16 else float32
     blocks, out = stored[:, :, :, ::1], float32[:, :, :, ::1]
@@ -101,6 +91,36 @@ def store(bf16: bool) -> Store:
 
 
 # What the kernels are made of. Numba compiles it, and nothing else calls it.
+
+
+def scorer(group_size: int, block_size: int, add_channels: Any) -> Any:
+    """Products of the queries with the keys of these blocks."""
+
+    def score(scores_KGL, queries_KGD, keys_bKDS, table_n):  # type: ignore[no-untyped-def]
+        scores_KGL[:, :, : table_n.size * block_size] = ZERO
+        for i in range(table_n.size):
+            keys_KDS = keys_bKDS[table_n[i]]
+            for k in range(keys_KDS.shape[0]):
+                for g in range(group_size):
+                    scores_S = scores_KGL[k, g, i * block_size : (i + 1) * block_size]
+                    add_channels(scores_S, queries_KGD[k, g], keys_KDS[k])
+
+    return score
+
+
+def weigher(group_size: int, block_size: int, add_positions: Any) -> Any:
+    """Sums of the values of these blocks, each with its weight."""
+
+    def weigh(out_KGD, weights_KGL, values_bKSD, table_n):  # type: ignore[no-untyped-def]
+        out_KGD[:] = ZERO
+        for i in range(table_n.size):
+            values_KSD = values_bKSD[table_n[i]]
+            for k in range(values_KSD.shape[0]):
+                for g in range(group_size):
+                    weights_S = weights_KGL[k, g, i * block_size : (i + 1) * block_size]
+                    add_positions(out_KGD[k, g], weights_S, values_KSD[k])
+
+    return weigh
 
 
 def adder(rows: int, columns: int, number: Any) -> Any:
