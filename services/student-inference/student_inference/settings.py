@@ -26,7 +26,7 @@ class InferenceSettings(ServiceSettings):
     max_total_tokens: int = Field(
         65536, ge=16, description="Positions in the KV cache: the memory bound, allocated at the start."
     )
-    block_size: int = Field(8, ge=1, description="Positions in a cache block, the unit of prefix reuse.")
+    block_size: int = Field(16, ge=1, description="Positions in a cache block, the unit of prefix reuse.")
     max_running_requests: int = Field(256, ge=1, description="Requests that are decoded in one batch.")
     max_prefill_tokens: int = Field(
         2048, ge=1, description="New tokens that one forward pass may take in; more falls out of the CPU's caches."
