@@ -46,10 +46,8 @@ def attention(channels: int, group_size: int, block_size: int, bf16: bool) -> At
     add_channels = compiled(adder(channels, block_size, number), inline="always")
     add_positions = compiled(adder(block_size, channels, number), inline="always")
     score = compiled(scorer(group_size, block_size, add_channels))
-    # Its two products that cancel stay as they are written.
-    exp = compiled(exponential, fastmath={"contract"})
     # Which number is the highest matters only where all are numbers.
-    normalise = compiled(softmax(exp, compiled(highest_of, fastmath=True)))
+    normalise = compiled(softmax(exact_exponential(), compiled(highest_of, fastmath=True)))
     weigh = compiled(weigher(group_size, block_size, add_positions))
 
     def attend(queries_BKGD, keys_bKDS, values_bKSD, tables_Bn, lengths_B, out_BKGD):  # type: ignore[no-untyped-def]
@@ -164,6 +162,11 @@ def highest_of(scores_L, length):  # type: ignore[no-untyped-def]
     for position in range(length):
         top = max(top, scores_L[position])
     return top
+
+
+def exact_exponential() -> Any:
+    """Its two products that cancel stay as they are written."""
+    return compiled(exponential, fastmath={"contract"})
 
 
 def exponential(x):  # type: ignore[no-untyped-def]

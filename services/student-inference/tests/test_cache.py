@@ -78,6 +78,18 @@ def test_the_oldest_unused_prefix_makes_room_tail_first(student: Path) -> None:
     assert cache.available == 4
 
 
+def test_fresh_blocks_come_in_the_order_in_which_they_lie(student: Path) -> None:
+    """Decoding reads them faster so."""
+    cache = BlockCache(read_config(student), num_blocks=6, block_size=2, dtype=torch.float32)
+    chains = [cache.reserve("root", [], 2) for _ in range(3)]
+    for chain in chains:
+        assert chain is not None
+        cache.release(chain)
+    again = cache.reserve("root", [], 6)
+    assert again is not None
+    assert again.blocks == [1, 2, 3, 4, 5, 6]
+
+
 def test_a_shared_block_does_not_count_as_room_for_fresh_ones(student: Path) -> None:
     cache = BlockCache(read_config(student), num_blocks=2, block_size=2, dtype=torch.float32)
     chain = cache.reserve("root", [], 1)
