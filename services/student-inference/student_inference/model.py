@@ -1,7 +1,7 @@
 """The forward pass of Qwen3, Qwen2 and Llama-shaped students over a paged cache.
 
 Axes: B requests, S new tokens of each (padded), N = B * S, H query heads, K key/value heads, G = H / K, D channels of a
-head, L cached positions that are read (padded), V vocabulary.
+head, V vocabulary.
 """
 
 from collections import deque
