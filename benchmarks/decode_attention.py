@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 from generation_cases import make_model
-from student_inference.config import read_config
+from student_inference.config import ModelConfig, read_config
 from student_inference.pages import Pages
 from torch import Tensor
 from torch.nn.functional import pad, scaled_dot_product_attention
@@ -29,11 +29,8 @@ LENGTHS = (64, 128, 192, 512)
 Attention = Callable[[int, Tensor], Tensor]
 
 
-def contenders(requests: int, length: int) -> dict[str, Attention]:
+def contenders(config: ModelConfig, requests: int, length: int) -> dict[str, Attention]:
     """Each gives [requests, heads * channels] of a layer for queries [requests, heads, channels]."""
-    with tempfile.TemporaryDirectory() as directory:
-        make_model(Path(directory), "mid")
-        config = read_config(Path(directory))
     B, K, G, D, n = requests, config.num_kv_heads, config.group_size, config.head_dim, length // BLOCK_SIZE
     pages = Pages(config, B * n, BLOCK_SIZE, torch.float32, threads=1)
     pages.keys_lbKDS.normal_()
@@ -57,14 +54,16 @@ def contenders(requests: int, length: int) -> dict[str, Attention]:
         keys, values = keys[..., :length].transpose(2, 3), values[:, :, :length]
         return scaled_dot_product_attention(q_BHD.view(B, K, G, D), keys, values, scale=1.0).view(B, K * G * D)
 
-    ours = lambda layer, q_BHD: pages.attend(layer, q_BHD, table_Bn, lengths_B)  # noqa: E731
+    def ours(layer: int, q_BHD: Tensor) -> Tensor:
+        return pages.attend(layer, q_BHD, table_Bn, lengths_B)
+
     return {"ours": ours, "bmm": products(roomy), "fused": fused, "exact": products(exact)}
 
 
-def measure(requests: int, length: int, rounds: int) -> float:
+def measure(config: ModelConfig, requests: int, length: int, rounds: int) -> float:
     """Ratio of the medians."""
-    found = contenders(requests, length)
-    q_lBHD = torch.randn(6, requests, 8, 32)
+    found = contenders(config, requests, length)
+    q_lBHD = torch.randn(config.num_layers, requests, config.num_heads, config.head_dim)
     seconds: dict[str, list[float]] = {name: [] for name in found}
     for _ in range(rounds):
         answers = {}
@@ -86,8 +85,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=40)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as directory:
+        make_model(Path(directory), "mid")
+        config = read_config(Path(directory))
     with torch.inference_mode():
-        ratios = [measure(arguments.requests, length, arguments.rounds) for length in LENGTHS]
+        ratios = [measure(config, arguments.requests, length, arguments.rounds) for length in LENGTHS]
     sys.stdout.write(f"decode_attention: ratio {max(ratios):.2f} at worst\n")
 
 

@@ -22,7 +22,7 @@ def visible(positions_BS: Tensor, length: int, dtype: torch.dtype) -> Tensor:
     return torch.zeros(hidden.shape, dtype=dtype).masked_fill_(hidden, float("-inf"))
 
 
-def prefill_batch(requests: Sequence[Request], cache: BlockCache) -> ForwardBatch:
+def prefill_batch(requests: Sequence[Request], cache: BlockCache) -> tuple[ForwardBatch, Newest]:
     """The tokens that are not in the cache yet, padded on the right; padding writes to the trash block."""
     lengths = [request.length - request.computed for request in requests]
     longest = max(lengths)
@@ -40,14 +40,11 @@ def prefill_batch(requests: Sequence[Request], cache: BlockCache) -> ForwardBatc
     blocks_BS = table_Bn.gather(1, positions_BS // cache.block_size).where(real_BS, TRASH_BLOCK)
     slots_N = cache.pages.slots(blocks_BS, positions_BS)
     mask_BSL = visible(positions_BS, width * cache.block_size, cache.pages.dtype)
-    ends_B = ends_B1.squeeze(1)
+    mask_B1ML = mask_BSL.repeat(1, cache.pages.group_size, 1).unsqueeze(1)
+    memory = NewTokens(cache.pages, slots_N, table_Bn, mask_B1ML)
     newest_B = torch.arange(0, len(requests) * longest, longest) + torch.tensor(lengths) - 1
-    return ForwardBatch(
-        torch.tensor(padded),
-        positions_BS,
-        NewTokens(cache.pages, slots_N, table_Bn, mask_BSL.unsqueeze(1)),
-        Newest(newest_B, NewestTokens(cache.pages, slots_N[newest_B], table_Bn, ends_B)),
-    )
+    newest = NewestTokens(cache.pages, slots_N[newest_B], table_Bn, ends_B1.squeeze(1))
+    return ForwardBatch(torch.tensor(padded), positions_BS, memory), Newest(newest_B, newest)
 
 
 class DecodeBatch:

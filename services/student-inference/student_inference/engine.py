@@ -199,17 +199,16 @@ class Engine:
 
     def _take_in(self, requests: list[Request]) -> Tensor:
         """Hidden states [B, hidden] of the newest tokens; prompts whose log-probabilities are wanted are scored."""
-        batch = prefill_batch(requests, self.cache)
+        batch, newest = prefill_batch(requests, self.cache)
         wanted = [request.logprob_start is not None and not request.prompt_logprobs for request in requests]
-        assert batch.newest is not None
         if not any(wanted):
-            return self.model.forward(batch, newest=batch.newest)
+            return self.model.forward(batch, newest=newest)
         hidden_Nh = self.model.forward(batch)
         hidden_BSh = hidden_Nh.view(*batch.tokens_BS.shape, -1)
         for request, row, asked in zip(requests, hidden_BSh, wanted, strict=True):
             if asked and request.logprob_start is not None:
                 self._score_prompt(request, request.logprob_start, row)
-        return hidden_Nh[batch.newest.places_B]
+        return hidden_Nh[newest.places_B]
 
     def _decode(self) -> bool:
         """One token for every running request; False when the step was given up, which changes nothing."""

@@ -4,8 +4,8 @@ Axes: B requests, N new tokens, S new tokens of each (padded), K key/value heads
 a request, L positions, D channels of a head.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -13,46 +13,39 @@ from torch.nn.functional import scaled_dot_product_attention
 from student_inference.pages import Pages
 
 
-class Memory(Protocol):
+@dataclass(frozen=True)
+class Memory(ABC):
     """The keys and values that the new tokens of a forward pass may see, their own among them."""
+
+    pages: Pages
+    slots_N: Tensor
+    table_Bn: Tensor
 
     def store(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> None:
         """Those of the new tokens."""
-        ...
+        self.pages.store(layer, self.slots_N, k_NKD, v_NKD)
 
+    @abstractmethod
     def attend(self, layer: int, q_NHD: Tensor) -> Tensor:
         """[N, H*D]. Queries and keys are scaled already."""
-        ...
 
 
 @dataclass(frozen=True)
-class NewestTokens:
+class NewestTokens(Memory):
     """One new token of each request, which sees everything of it."""
 
-    pages: Pages
-    slots_B: Tensor
-    table_Bn: Tensor
     lengths_B: Tensor
-
-    def store(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> None:
-        self.pages.store(layer, self.slots_B, k_NKD, v_NKD)
 
     def attend(self, layer: int, q_NHD: Tensor) -> Tensor:
         return self.pages.attend(layer, q_NHD, self.table_Bn, self.lengths_B)
 
 
 @dataclass(frozen=True)
-class NewTokens:
+class NewTokens(Memory):
     """Several new tokens of each request: its positions are gathered, and the mask says what each token sees."""
 
-    pages: Pages
-    slots_N: Tensor
-    table_Bn: Tensor
-    mask_B1SL: Tensor
-    """Additive: 0 where a token sees a position, else -inf."""
-
-    def store(self, layer: int, k_NKD: Tensor, v_NKD: Tensor) -> None:
-        self.pages.store(layer, self.slots_N, k_NKD, v_NKD)
+    mask_B1ML: Tensor
+    """Additive, M = G * S: 0 where a token sees a position, else -inf."""
 
     def attend(self, layer: int, q_NHD: Tensor) -> Tensor:
         """The G queries of one key/value head are treated as G more positions."""
@@ -60,6 +53,5 @@ class NewTokens:
         (B, K, _, D), (N, H, _) = keys_BKLD.shape, q_NHD.shape
         S, G = N // B, H // K
         q = q_NHD.view(B, S, K, G, D).permute(0, 2, 3, 1, 4).reshape(B, K, G * S, D)
-        mask = self.mask_B1SL.repeat(1, 1, G, 1)
-        out = scaled_dot_product_attention(q, keys_BKLD, values_BKLD, attn_mask=mask, scale=1.0)
+        out = scaled_dot_product_attention(q, keys_BKLD, values_BKLD, attn_mask=self.mask_B1ML, scale=1.0)
         return out.view(B, K, G, S, D).permute(0, 3, 1, 2, 4).reshape(N, H * D)

@@ -23,22 +23,20 @@ MATRICES = ("qkv", "out", "gate_up", "down")
 
 
 @dataclass(frozen=True)
-class Newest:
-    """The last new token of each request, its place among all N, and what it sees."""
-
-    places_B: Tensor
-    memory: Memory
-
-
-@dataclass(frozen=True)
 class ForwardBatch:
     """The new tokens, where they stand, and which cached positions each of them may see."""
 
     tokens_BS: Tensor
     positions_BS: Tensor
     memory: Memory
-    newest: Newest | None = None
-    """Unless each request has one new token only."""
+
+
+@dataclass(frozen=True)
+class Newest:
+    """The last new token of each request, its place among all N, and what it sees."""
+
+    places_B: Tensor
+    memory: Memory
 
 
 class GivenUp(Exception):

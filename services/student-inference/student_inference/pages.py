@@ -21,14 +21,13 @@ class Pages:
 
     def __init__(self, config: ModelConfig, blocks: int, block_size: int, dtype: torch.dtype, threads: int) -> None:
         K, D = config.num_kv_heads, config.head_dim
-        self.block_size, self.dtype = block_size, dtype
+        self.block_size, self.dtype, self.group_size = block_size, dtype, config.group_size
         self.keys_lbKDS = torch.zeros(config.num_layers, blocks, K, D, block_size, dtype=dtype)
         self.values_lbKSD = torch.zeros(config.num_layers, blocks, K, block_size, D, dtype=dtype)
         self.nbytes = self.keys_lbKDS.nbytes + self.values_lbKSD.nbytes
         bf16 = dtype == torch.bfloat16
-        self._store, self._attend = store(bf16), attention(D, config.group_size, block_size, bf16)
+        self._store, self._attend = store(bf16), attention(D, self.group_size, block_size, bf16)
         self._layers = list(zip(as_array(self.keys_lbKDS), as_array(self.values_lbKSD), strict=True))
-        self._query_shape = (-1, K, config.group_size, D)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="attention")
 
@@ -49,7 +48,7 @@ class Pages:
 
     def attend(self, layer: int, q_BHD: Tensor, table_Bn: Tensor, lengths_B: Tensor) -> Tensor:
         """[B, H*D]: each request's one query, already scaled, sees its first positions, as many as its length."""
-        q_BKGD = q_BHD.float().view(self._query_shape).numpy()
+        q_BKGD = q_BHD.float().view(len(q_BHD), -1, self.group_size, q_BHD.shape[-1]).numpy()
         out_BKGD = np.empty(q_BKGD.shape, np.float32)
         rows = (q_BKGD, table_Bn.numpy(), lengths_B.numpy(), out_BKGD)
         if self._threads == 1:
